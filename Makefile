@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# nearnode's verbs.  Each is a script in tools/build/; nothing is built in this
+# directory, all of it lies under $XDG_CACHE_HOME/nearnode (~/.cache/nearnode).
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+B := tools/build
+
+# Given on the command line or in the environment; empty means the default.
+export ARCH TOPO MODE KERNEL KERNEL_SRC VARIANT V YES JOBS TREE FORCE CONTINUE
+export JOB FILES APPEND TIMEOUT OUT STEPS BENCH
+
+VERBS := demo check tree export import check-sync lint kernel qemu boot shell bench clean
+.PHONY: help $(VERBS)
+
+help:
+	@$(B)/help.sh
+
+demo:
+	@$(B)/demo.sh
+check:
+	@$(B)/check.sh
+tree export import check-sync:
+	@$(B)/series.sh $@
+lint:
+	@$(B)/lint.sh
+kernel:
+	@$(B)/kernel.sh build $(or $(KERNEL),both)
+qemu:
+	@$(B)/qemu.sh
+boot shell bench:
+	@$(B)/guest.sh $@
+clean:
+	@$(B)/clean.sh

@@ -1,0 +1,130 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+#   guest.sh boot      boots KERNEL= on TOPO=, MODE=, runs JOB= in it
+#   guest.sh shell     the same with a shell on this terminal
+#   guest.sh test KERNEL TOPOLOGY MODE SECONDS JOB [CMDLINE]
+#                      one boot as lines of results, for check.sh
+#   guest.sh initrd KERNEL...   prints the initramfs that holds their tools
+#
+# KERNEL is stock or series, with "-VARIANT" if it is one.  Whatever is missing,
+# kernel, QEMU, harness or initramfs, is built first.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+NNBOOT=$NN_TOP/tools/harness/nnboot
+
+kernel_dir() { # KERNEL
+	local variant=
+	[[ $1 != *-* ]] || variant=${1#*-}
+	VARIANT=${variant:-${VARIANT:-}} "$NN_BUILD/kernel.sh" "$2" "${1%%-*}"
+}
+
+harness() {
+	"$NN_BUILD/packages.sh" base "$([ "${ARCH:-arm64}" = arm64 ] && echo qemu || echo qemu-x86)" >&2
+	with_lock harness
+	make -s -C "$NN_TOP/tools/harness" >&2 || die "the harness does not build (see above)"
+}
+
+# The programs on board are built for the plain kernel; its debug variants run
+# the same ones.
+initrd() { # KERNEL...
+	local k dirs=()
+	for k in "$@"; do
+		VARIANT='' "$NN_BUILD/kernel.sh" build "${k%%-*}" >&2
+		dirs+=("$(VARIANT='' "$NN_BUILD/kernel.sh" dir "${k%%-*}")")
+	done
+	"$NN_TOP/tools/guest/mkinitramfs.sh" "${dirs[@]}"
+}
+
+# Sets BOOT, the harness's command line for a kernel and a topology.
+boot_command() { # KERNEL TOPOLOGY
+	local dir image=Image
+	[ "${ARCH:-arm64}" = arm64 ] || image=bzImage
+	harness
+	# An unknown or contradictory topology is told before anything is built.
+	"$NNBOOT" --print-topo "$2" >/dev/null || exit 1
+	kernel_dir "$1" build >&2
+	dir=$(kernel_dir "$1" dir)
+	BOOT=("$NNBOOT" --arch "${ARCH:-arm64}" --kernel "$dir/$image" --initrd "$(initrd "$1")" --topo "$2")
+}
+
+add_options() {
+	local f
+	[ -z "${MODE:-}" ] || BOOT+=(--mode "$MODE")
+	[ -z "${TIMEOUT:-}" ] || BOOT+=(--timeout "$TIMEOUT")
+	[ -z "${APPEND:-}" ] || BOOT+=(--append "$APPEND")
+	for f in ${FILES:-}; do BOOT+=(--file "$f"); done
+}
+
+verb_boot() {
+	local kernel=${KERNEL:-series} topo=${TOPO:-ring4} out rc=0
+	out=${OUT:-$NN_CACHE/out/boot/$kernel-$(basename "$topo" .topo)}
+	if [ -n "${JOB:-}" ] && [ ! -f "$JOB" ]; then
+		[ -f "$NN_TOP/tools/guest/jobs/$JOB.sh" ] || die "JOB=$JOB is not a file" \
+			"A script of yours, or one of: $(cd "$NN_TOP/tools/guest/jobs" && echo *.sh | sed 's/\.sh//g')"
+		JOB=$NN_TOP/tools/guest/jobs/$JOB.sh
+	fi
+	boot_command "$kernel" "$topo"
+	add_options
+	[ -z "${JOB:-}" ] || BOOT+=(--job "$JOB")
+	mkdir -p "$out"
+	step "booting $kernel on $topo"
+	"${BOOT[@]}" --out "$out" || rc=$?
+	[ ! -s "$out/job.log" ] || cat "$out/job.log"
+	note "console.log, job.log, results.json: $out"
+	exit "$rc"
+}
+
+verb_shell() {
+	boot_command "${KERNEL:-series}" "${TOPO:-ring4}"
+	add_options
+	exec "${BOOT[@]}" --interactive
+}
+
+# The result of each test, then of the guest as a whole.
+verb_test() { # KERNEL TOPOLOGY MODE SECONDS JOB [CMDLINE]
+	local out rc=0 name="$1 on $2" bad
+	out=$NN_CACHE/out/check/$1-$2-$3-$(basename "$5" .sh)
+	boot_command "$1" "$2"
+	BOOT+=(--mode "$3" --timeout "$4")
+	[ "$5" = - ] || BOOT+=(--job "$NN_TOP/$5")
+	[ -z "${6:-}" ] || BOOT+=(--append "$6")
+	rm -rf -- "$out"
+	mkdir -p "$out"
+	"${BOOT[@]}" --out "$out" >"$out/summary" 2>&1 || rc=$?
+	if [ -f "$out/results.json" ]; then
+		awk -v where="$name" '
+			/^  "tests": \[/ { tests = 1 }
+			!tests { next }
+			/^ *"name": / { sub(/^ *"name": "/, ""); sub(/",?$/, ""); name = $0 }
+			/^ *"result": / { sub(/^ *"result": "/, ""); sub(/",?$/, ""); result[++n] = $0; test[n] = name }
+			END {
+				for (i = 1; i <= n; i++) {
+					good = result[i] == "pass" || result[i] == "skip" || result[i] == "xfail"
+					printf "%s %d - %s: %s%s\n", good ? "ok" : "not ok", i, where, test[i],
+						result[i] == "skip" ? " # SKIP" : ""
+				}
+			}' "$out/results.json" >"$out/lines"
+		cat "$out/lines"
+	fi
+	bad=$(grep -c '^not ok' "$out/lines" 2>/dev/null || true)
+	# 1 is a failed test: said above, unless it was the job itself.
+	if [ "$rc" -eq 0 ] || { [ "$rc" -eq 1 ] && [ "${bad:-0}" -gt 0 ]; }; then
+		printf 'ok - %s: %s ran to its end, no splat\n' "$name" "$(basename "$5" .sh)"
+	else
+		printf 'not ok - %s: %s: exit %d of the harness\n' "$name" "$(basename "$5" .sh)" "$rc"
+		sed 's/^/# /' "$out/summary"
+		printf '# %s\n' "$out"
+	fi
+	exit "$rc"
+}
+
+case ${1:-} in
+boot) verb_boot ;;
+shell) verb_shell ;;
+test) shift; [ $# -ge 5 ] || die "usage: guest.sh test KERNEL TOPOLOGY MODE SECONDS JOB [CMDLINE]"; verb_test "$@" ;;
+initrd) shift; initrd "$@" ;;
+*) die "usage: guest.sh boot|shell|test|initrd" ;;
+esac

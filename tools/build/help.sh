@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# What "make" alone prints.
+cat <<EOF
+nearnode: NUMA-aware placement for sched_ext, as a kernel patch series
+
+  make demo         install what is needed, build stock and patched kernels, boot
+                    both on several NUMA topologies, show where each places tasks
+  make check        prove the whole; ends in "N passed, N failed, N skipped"
+
+  make tree         a git tree to edit the series in         (FORCE=1 CONTINUE=1)
+  make export       that tree's commits -> patches/ and the mirrors
+  make import       edits in the mirrors -> the commits that own the files
+  make check-sync   patches/, commits and mirrors agree
+  make lint         checkpatch, sparse, W=1, kernel-doc, per-commit builds, ...
+
+  make kernel       build the kernels          (KERNEL=stock|series ARCH= VARIANT=)
+  make qemu         find or install QEMU and say what it can do
+  make boot         boot a kernel and run a job       (KERNEL= TOPO= MODE= JOB=FILE)
+  make shell        an interactive guest with the tools on board  (KERNEL= TOPO=)
+  make bench        the bars: stock and series in one run              (TOPO= OUT=)
+  make clean        remove what was built                  (ALL=1: downloads too)
+
+Variables
+  ARCH=arm64|x86_64        VARIANT=debug        KERNEL=stock|series
+  TOPO=NAME or FILE        a machine, see tools/harness/topologies/
+  MODE=mt|icount|single    how QEMU runs its CPUs
+  KERNEL_SRC=DIR           another base: a clean git tree or unpacked tree of 7.3.y
+  V=1  show what tools print     YES=1  install packages without asking
+  JOBS=N  parallel compilers     XDG_CACHE_HOME=DIR  where everything is kept
+
+Everything is kept in ${XDG_CACHE_HOME:-$HOME/.cache}/nearnode
+EOF

@@ -1,0 +1,289 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# lint.sh [own|series]: static checks of our own code, and of the series: what
+# the kernel's tools say of the patches, and builds of the objects they touch,
+# commit by commit and in configurations that the test kernels do not have.
+# A build passes when it succeeds and warns of nothing that stock does not.
+# Prints one "ok" or "not ok" line for each check.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=kbuild.sh
+. "$NN_BUILD/kbuild.sh"
+
+# Name, architecture, what differs from the test kernel's configuration.
+# (arm64 has no kernel without SMP.)
+gates() {
+	cat <<-EOF
+	arm64		arm64
+	arm64-nonuma	arm64	CONFIG_NUMA=n
+	arm64-noscx	arm64	CONFIG_SCHED_CLASS_EXT=n
+	x86_64		x86_64
+	x86_64-nonuma	x86_64	CONFIG_NUMA=n
+	x86_64-noscx	x86_64	CONFIG_SCHED_CLASS_EXT=n
+	x86_64-up	x86_64	CONFIG_SMP=n CONFIG_KUNIT=n
+	EOF
+}
+
+TESTS=0
+BAD=0
+report() { # STATUS NAME [DIAGNOSTIC]
+	TESTS=$((TESTS + 1))
+	if [ "$1" -eq 0 ]; then
+		printf 'ok %d - %s\n' "$TESTS" "$2"
+	else
+		BAD=$((BAD + 1))
+		printf 'not ok %d - %s\n' "$TESTS" "$2"
+		[ -z "${3:-}" ] || head -n 25 <<<"$3" | sed 's/^/# /'
+	fi
+}
+
+# --- our own code -----------------------------------------------------------
+
+# Files of this repository that are not mirrors of the series' files.
+own_files() { # PATTERN...
+	local mirrors=
+	[ ! -f "$NN_TOP/patches/mirrors.map" ] ||
+		mirrors=$(sed 's/#.*//' "$NN_TOP/patches/mirrors.map" | awk 'NF { print $1 }')
+	(cd "$NN_TOP" && git ls-files -co --exclude-standard -- "$@") | sort -u |
+		while read -r f; do
+			[ -f "$NN_TOP/$f" ] || continue
+			awk -v f="$f" '$0 != "" && (f == $0 || index(f, $0 "/") == 1) { hit = 1 } END { exit hit }' \
+				<<<"$mirrors" && printf '%s\n' "$f"
+		done || true
+}
+
+shell_files() {
+	own_files | while read -r f; do
+		case $f in
+		*.patch | *.md | *.c | *.h | *.log) continue ;;
+		*.sh) printf '%s\n' "$f" ;;
+		*) head -n 1 "$NN_TOP/$f" | tr -d '\0' | grep -qE '^#!.*/(env )?(ba|da|)sh\b' && printf '%s\n' "$f" ;;
+		esac
+	done || true
+}
+
+lint_own() {
+	local f files out bad
+	cd "$NN_TOP"
+
+	mapfile -t files < <(shell_files)
+	for f in "${files[@]}"; do
+		out=$(shellcheck "$f" 2>&1) && report 0 "shellcheck: $f" || report 1 "shellcheck: $f" "$out"
+	done
+
+	mapfile -t files < <(own_files '*.c' | grep -v '\.bpf\.c$')
+	if [ ${#files[@]} -gt 0 ]; then
+		out=$(cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr \
+			--suppress=missingIncludeSystem --error-exitcode=1 "${files[@]}" 2>&1) &&
+			report 0 "cppcheck: ${#files[@]} files" || report 1 "cppcheck: ${#files[@]} files" "$out"
+	fi
+
+	mapfile -t files < <(own_files | grep -vE '\.(patch|json|svg|png)$|/fixtures/|^LICENSE$')
+	bad=
+	for f in "${files[@]}"; do
+		head -n 5 "$f" | grep -q 'SPDX-License-Identifier: ' || bad+=$f$'\n'
+	done
+	[ -z "$bad" ] && report 0 "SPDX identifier in ${#files[@]} files" || report 1 "SPDX identifier" "$bad"
+
+	mapfile -t files < <(own_files | grep -vE '\.(json|svg|png)$|/fixtures/|^LICENSE$')
+	out=$(codespell --ignore-words-list=extraversion "${files[@]}" 2>&1) &&
+		report 0 "codespell: ${#files[@]} files" || report 1 "codespell: ${#files[@]} files" "$out"
+}
+
+# --- the series -------------------------------------------------------------
+
+# Kernel sources that the series touch, and the objects that hold them.
+touched() { g -C "$SRC" diff --no-renames --diff-filter=d --name-only "$BASE_COMMIT" "$TIP"; }
+
+# objects_of FILE: prints "object config-symbol" ("-" when always built).  A
+# file that is #included by another (kernel/sched, KUnit tests) is looked for
+# in that one.
+objects_of() {
+	local f=$1 dir base line symbol includer
+	dir=$(dirname "$f")
+	base=$(basename "$f" .c)
+	case $f in
+	tools/* | Documentation/* | scripts/*) return ;;
+	kernel/*/*.h | mm/*.h | drivers/*.h)
+		# A private header: whoever is in reach includes it.
+		;;
+	*.h)
+		for f in kernel/sched/{build_policy,build_utility,core,fair}.c mm/{mempolicy,page_alloc}.c; do
+			objects_of "$f"
+		done
+		return
+		;;
+	*.c)
+		line=$(grep -hE "^(obj|lib)-[^ ]*[[:space:]]*[:+]?=.*\b$base\.o\b" "$SRC/$dir/Makefile" 2>/dev/null | head -n 1 || true)
+		if [ -n "$line" ]; then
+			symbol=$(sed -n 's/^[a-z]*-\$(\(CONFIG_[A-Z0-9_]*\)).*/\1/p' <<<"$line")
+			printf '%s %s\n' "$dir/$base.o" "${symbol:--}"
+			return
+		fi
+		;;
+	*) return ;;
+	esac
+	while read -r includer; do
+		[ "$includer" = "$f" ] || objects_of "$includer"
+	done < <(cd "$SRC" && grep -lE "^#include \"([^\"]*/)?$(basename "$f")\"" "$dir"/*.c "$dir"/../*.c 2>/dev/null |
+		xargs -r -n1 realpath --relative-to=.)
+}
+
+all_objects() {
+	touched | while read -r f; do objects_of "$f"; done | sort -u
+}
+
+# Sets OBJ and configures it for a gate.
+open_gate() { # NAME ARCH LINES...
+	local name=$1 lines line
+	shift
+	set_arch "$1"
+	shift
+	OBJ=$NN_CACHE/build/lint-$name
+	mkdir -p "$OBJ"
+	lines=$(printf '%s\n' "$@")
+	{ wanted series; printf '%s\n' "$lines"; } >"$OBJ/nearnode-wanted"
+	GATE_HASH=$(cat "$OBJ/nearnode-wanted" <("${GNU}gcc" --version) | hash_text)
+	GATE_LINES=$lines
+}
+
+configure_gate() {
+	local line
+	KCONFIG_ALLCONFIG=$OBJ/nearnode-wanted kmake allnoconfig >"$OBJ/config.log" 2>&1 || return 1
+	for line in $GATE_LINES; do
+		! grep -q "^${line%=n}=" "$OBJ/.config" || { echo "$line did not hold" >>"$OBJ/config.log"; return 1; }
+	done
+}
+
+# warnings COMMIT MODE OBJECTS: prints what building them says, without line
+# numbers so that it can be compared; fails when the build does.  Kept by content.
+warnings() {
+	local commit=$1 mode=$2 objects=$3 kept log here=() o symbol flags=(W=1)
+	kept=$NN_CACHE/lint/$(printf '%s\n' "$(g -C "$SRC" rev-parse "$commit^{tree}")" "$GATE_HASH" "$mode" "$objects" format-2 | hash_text)
+	if [ ! -f "$kept" ]; then
+		log=$OBJ/nearnode-lint.log
+		[ "$mode" != sparse ] || flags+=(C=2)
+		NN_COMMIT=$commit checkout
+		configure_gate || { tail -n 5 "$OBJ/config.log"; return 1; }
+		while read -r o symbol; do
+			[ "$symbol" = - ] || grep -q "^$symbol=y" "$OBJ/.config" || continue
+			[ -e "$SRC/${o%.o}.c" ] || continue # not there yet at this commit
+			here+=("$o")
+			rm -f -- "$OBJ/$o"
+		done <<<"$objects"
+		[ ${#here[@]} -eq 0 ] || kmake "${flags[@]}" "${here[@]}" >"$log" 2>&1 || {
+			grep -E 'error|Error|\*\*\*' "$log" | head -n 15
+			return 1
+		}
+		{ [ ${#here[@]} -eq 0 ] || grep -E ': (warning|error): ' "$log" || true; } |
+			sed -E "s|(\\.\\./)*$SRC/||; s|^(\\.\\./)+src/lint[^/]*/||; s|:[0-9]+:([0-9]+:)?|:|" | sort >"$kept.new"
+		mv -- "$kept.new" "$kept"
+	fi
+	cat "$kept"
+}
+
+compare_build() { # NAME COMMIT MODE OBJECTS
+	local stock mine new
+	stock=$(warnings "$BASE_COMMIT" "$3" "$4") || { report 1 "$1" "stock does not build: $stock"; return; }
+	mine=$(warnings "$2" "$3" "$4") || { report 1 "$1" "$mine"; return; }
+	new=$(comm -13 <(sort <<<"$stock") <(sort <<<"$mine"))
+	[ -z "$new" ] && report 0 "$1" || report 1 "$1" "$new"
+}
+
+# checkpatch's FILE_PATH_CHANGES asks of every new file whether MAINTAINERS needs
+# a line, and cannot tell when it does not.  get_maintainer can.
+lint_maintainers() {
+	local f who bad=
+	while read -r f; do
+		who=$(cd "$SRC" && perl scripts/get_maintainer.pl --no-git --no-git-fallback --no-l --no-rolestats \
+			--no-n -f "$f" 2>/dev/null | grep -v '^torvalds@' || true)
+		[ -n "$who" ] || bad+="$f belongs to no section of MAINTAINERS"$'\n'
+	done < <(g -C "$SRC" diff --no-renames --diff-filter=A --name-only "$BASE_COMMIT" "$TIP")
+	[ -z "$bad" ] && report 0 "MAINTAINERS covers every new file" || report 1 "MAINTAINERS" "$bad"
+}
+
+# Signing off is the human sender's.
+lint_patches() {
+	local p out s
+	while read -r p; do
+		s=${p#"$NN_TOP/patches/"}
+		# Without GIT_DIR checkpatch would look commit ids up in a repository
+		# that has no history.
+		out=$(cd "$SRC" && GIT_DIR=/nonexistent perl scripts/checkpatch.pl --strict --no-color \
+			--ignore MISSING_SIGN_OFF,FILE_PATH_CHANGES "$p" 2>&1) || true
+		grep -q '^total: 0 errors, 0 warnings, 0 checks' <<<"$out" &&
+			report 0 "checkpatch --strict: $s" || report 1 "checkpatch --strict: $s" "$out"
+		# The message and what is added; what is removed was not ours.
+		out=$(grep -vE '^(-|diff |index |@@)' "$p" | codespell - 2>&1) &&
+			report 0 "codespell: $s" || report 1 "codespell: $s" "$out"
+	done < <(compgen -G "$NN_TOP/patches/*/[0-9]*.patch" | sort)
+}
+
+kernel_doc() { # COMMIT FILES
+	NN_COMMIT=$1 checkout
+	(cd "$SRC" && for f in $2; do
+		[ ! -f "$f" ] || python3 scripts/kernel-doc -Wall -none "$f" 2>&1
+	done) | sed -E 's/:[0-9]+/:/' | sort
+}
+
+lint_kernel_doc() {
+	local files stock mine new
+	files=$(touched | grep -E '\.[ch]$' | tr '\n' ' ')
+	[ -n "$files" ] || return 0
+	stock=$(kernel_doc "$BASE_COMMIT" "$files")
+	mine=$(kernel_doc "$TIP" "$files")
+	new=$(comm -13 <(echo "$stock") <(echo "$mine"))
+	[ -z "$new" ] && report 0 "kernel-doc: nothing new" || report 1 "kernel-doc" "$new"
+}
+
+lint_series() {
+	local base commit objects name arch lines
+	base=$("$NN_BUILD/base.sh")
+	BASE_COMMIT=$(g --git-dir "$NN_GIT" rev-parse "refs/heads/$base")
+	TIP=$("$NN_BUILD/series.sh" commit)
+	SRC=$NN_CACHE/src/lint
+	[ "$base" = base ] || SRC+=@${base#base-}
+	with_lock "src-${SRC##*/}"
+	cache_dir lint >/dev/null
+	NN_COMMIT=$TIP checkout
+	if [ -z "$(touched)" ]; then
+		say "# the series have no patches yet"
+		return
+	fi
+
+	lint_patches
+	lint_maintainers
+	lint_kernel_doc
+
+	NN_COMMIT=$TIP checkout
+	objects=$(all_objects)
+	[ -n "$objects" ] || return 0
+	say "# objects: $(awk '{ print $1 }' <<<"$objects" | tr '\n' ' ')"
+
+	while read -r name arch lines; do
+		# shellcheck disable=SC2086  # a list of lines
+		open_gate "$name" "$arch" $lines
+		if [ -z "$lines" ]; then
+			compare_build "sparse and W=1: $name" "$TIP" sparse "$objects"
+		else
+			compare_build "W=1 with $lines: ${name%%-*}" "$TIP" build "$objects"
+		fi
+	done < <(gates)
+
+	open_gate arm64 arm64
+	while read -r commit; do
+		compare_build "builds: $(g -C "$SRC" log -1 --format=%s "$commit")" "$commit" build "$objects"
+	done < <(g -C "$SRC" log --reverse --format='%H %s' "$BASE_COMMIT..$TIP" | grep -v ' nearnode-series: ' | cut -d' ' -f1)
+}
+
+"$NN_BUILD/packages.sh" base kernel lint arm64 x86
+case ${1:-both} in
+own) lint_own ;;
+series) lint_series ;;
+both) lint_own; lint_series ;;
+*) die "usage: lint.sh [own|series]" ;;
+esac
+printf '1..%d\n' "$TESTS"
+[ "$BAD" -eq 0 ]
