@@ -43,10 +43,10 @@ run_one() { # SUITE TEST: sets result and why
 }
 
 wait_disabled() {
-	local i=0
+	tries=0
 	while [ "$(cat $state)" != disabled ]; do
-		[ $i -lt 50 ] || return 1
-		i=$((i + 1))
+		[ $tries -lt 50 ] || return 1
+		tries=$((tries + 1))
 		usleep 100000
 	done
 }
