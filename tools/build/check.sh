@@ -71,9 +71,9 @@ main() {
 		run) step_run "$name" "$rest" ;;
 		boot)
 			# Tabs separate, so that names may have blanks.
-			local kernel topo mode seconds job
-			IFS=$'\t' read -r kernel topo mode seconds job <<<"$rest"
-			step_run "$name" "tools/build/guest.sh test $kernel $topo $mode $seconds $job"
+			local kernel topo mode seconds job cmdline
+			IFS=$'\t' read -r kernel topo mode seconds job cmdline <<<"$rest"
+			step_run "$name" "tools/build/guest.sh test $kernel $topo $mode $seconds $job $(printf %q "$cmdline")"
 			;;
 		*) die "$LIST: unknown kind of step '$kind'" ;;
 		esac

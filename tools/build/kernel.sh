@@ -4,6 +4,7 @@
 #   kernel.sh build [stock|series|both]   builds what is not built yet
 #   kernel.sh dir stock|series            prints where that kernel's artefacts lie
 #   kernel.sh objdir stock|series         prints its build directory (O=)
+#   kernel.sh src stock|series            checks its source out and prints where
 #   kernel.sh config stock|series FILE    writes and asserts a .config only
 #   kernel.sh assert stock|series FILE    asserts a .config that is there
 #
@@ -98,6 +99,13 @@ build)
 	;;
 dir) locate "${2:-}"; printf '%s\n' "$OUT" ;;
 objdir) locate "${2:-}"; printf '%s\n' "$OBJ" ;;
+src)
+	locate "${2:-}"
+	with_lock "src-${SRC##*/}"
+	# As it is if it is right: others may be reading it.
+	[ "$(g -C "$SRC" rev-parse HEAD 2>/dev/null)" = "$NN_COMMIT" ] || checkout
+	printf '%s\n' "$SRC"
+	;;
 config)
 	need_tools
 	locate "$2"
@@ -109,5 +117,5 @@ config)
 	cp "$OBJ/.config" "$3"
 	;;
 assert) assert_config "$2" "$3" ;;
-*) die "usage: kernel.sh build [stock|series|both] | dir WHICH | objdir WHICH | config WHICH FILE | assert WHICH FILE" ;;
+*) die "usage: kernel.sh build [stock|series|both] | dir WHICH | objdir WHICH | src WHICH | config WHICH FILE | assert WHICH FILE" ;;
 esac

@@ -486,7 +486,8 @@ static char *make_initrd(const struct options *o, const char *dir)
 	size_t nr = o->nr_files;
 	bool ok;
 
-	memcpy(files, o->files, nr * sizeof(*files));
+	if (nr)
+		memcpy(files, o->files, nr * sizeof(*files));
 	if (o->job)
 		files[nr++] = (struct cpio_file){ .source = o->job, .dest = "nn/job" };
 	ok = cpio_append(path, o->initrd, files, nr, err);

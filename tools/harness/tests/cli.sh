@@ -3,6 +3,7 @@
 #
 # cli.sh NNBOOT: the command line, with a stand-in for QEMU that does what FAKE
 # says: exit codes, what is written, what is left behind.
+# shellcheck disable=SC2317 # the conditions are called through check()
 set -u
 
 NNBOOT=$(realpath "$1")
@@ -41,7 +42,6 @@ said() { grep -q -- "$1" "$WORK/said"; }
 exits() { [ "$RC" -eq "$1" ]; }
 has() { [ -s "$WORK/out/$1" ]; }
 has_not() { [ ! -e "$WORK/out/$1" ]; }
-in_results() { grep -q -- "$1" "$WORK/out/results.json"; }
 qemu_gone() { [ ! -s "$FAKE_PID" ] || ! kill -0 "$(cat "$FAKE_PID")" 2>/dev/null; }
 
 echo kernel >"$WORK/Image"
@@ -76,7 +76,7 @@ check "  registers are in the dump" grep -q -r ffff800080010204 "$WORK/out"
 check "  QEMU is gone" qemu_gone
 
 rm -rf "$WORK/out" "$FAKE_PID"
-FAKE=sleep "$NNBOOT" --data "$DATA" --qemu "$HERE/fake-qemu" --kernel "$WORK/Image" \
+FAKE="sleep" "$NNBOOT" --data "$DATA" --qemu "$HERE/fake-qemu" --kernel "$WORK/Image" \
 	--initrd "$WORK/base.cpio" --topo ring4 --out "$WORK/out" >"$WORK/said" 2>&1 </dev/null &
 pid=$!
 for _ in $(seq 50); do [ -s "$FAKE_PID" ] && break; sleep 0.1; done
