@@ -120,13 +120,14 @@ static bool row_is_valid(const struct scx_node_order *order, int start,
 		return false;
 
 	for (i = 0; i < nr; i++) {
+		bool is_start = row[i].node == start;
 		unsigned int end = i + 1;
 
 		if (!node_isset(row[i].node, *cpu_nodes) || node_isset(row[i].node, seen))
 			return false;
 		node_set(row[i].node, seen);
 
-		if (has_cpus && (row[i].node == start) != (i == 0))
+		if (has_cpus && is_start != !i)
 			return false;
 
 		if (has_cpus && i == 0) {
@@ -455,10 +456,12 @@ static void test_random(struct kunit *test)
 		random_topology(nr_ids, &start_nodes, &cpu_nodes);
 		order = create(test, &start_nodes, &cpu_nodes);
 
-		for_each_node_mask(start, start_nodes)
-			KUNIT_EXPECT_TRUE_MSG(test,
-					      row_is_valid(order, start, &cpu_nodes, test_distance),
-					      "topology %u of %u nodes, start %d", i, nr_ids, start);
+		for_each_node_mask(start, start_nodes) {
+			bool valid = row_is_valid(order, start, &cpu_nodes, test_distance);
+
+			KUNIT_EXPECT_TRUE_MSG(test, valid, "topology %u of %u nodes, start %d",
+					      i, nr_ids, start);
+		}
 
 		/* trying all choices takes too long for many nodes */
 		if (order->nr_cpu_nodes <= 5)
@@ -521,6 +524,7 @@ static struct kunit_suite node_order_suite = {
 	.name = "scx_node_order",
 	.test_cases = node_order_cases,
 };
+
 kunit_test_suite(node_order_suite);
 
 MODULE_DESCRIPTION("KUnit test of sched_ext's NUMA node order");
