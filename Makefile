@@ -9,18 +9,20 @@ B := tools/build
 
 # Given on the command line or in the environment; empty means the default.
 export ARCH TOPO MODE KERNEL KERNEL_SRC VARIANT V YES JOBS TREE FORCE CONTINUE
-export JOB FILES APPEND TIMEOUT OUT STEPS BENCH
+export JOB FILES APPEND TIMEOUT OUT STEPS BOOTS
 
-VERBS := demo check tree export import check-sync lint kernel qemu boot shell bench clean
+VERBS := demo check soak tree export import check-sync lint kernel qemu boot shell bench clean
 .PHONY: help $(VERBS)
 
 help:
 	@$(B)/help.sh
 
-demo:
-	@$(B)/demo.sh
+demo bench:
+	@$(B)/bench.sh $@
 check:
 	@$(B)/check.sh
+soak:
+	@STEPS=$(B)/soak.list $(B)/check.sh
 tree export import check-sync:
 	@$(B)/series.sh $@
 lint:
@@ -29,7 +31,7 @@ kernel:
 	@$(B)/kernel.sh build $(or $(KERNEL),both)
 qemu:
 	@$(B)/qemu.sh
-boot shell bench:
+boot shell:
 	@$(B)/guest.sh $@
 clean:
 	@$(B)/clean.sh

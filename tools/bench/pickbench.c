@@ -2,7 +2,7 @@
 /*
  * pickbench: what the built-in idle CPU selector of sched_ext picks, how far
  * away, and at what cost in instructions.  Runs on any kernel that has it; two
- * kernels are compared with nnreport from what this writes.
+ * kernels are compared with pickreport from what this writes.
  *
  * The calling thread is pinned to one CPU, the runner; all others are left
  * idle.  A drain picks again and again for one start CPU until nothing is idle;
@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <linux/perf_event.h>
+#include <pthread.h>
 #include <sched.h>
 #include <scx/common.h>
 #include <signal.h>
@@ -47,7 +48,7 @@ static const char * const api_names[PB_NR_APIS] = {
 
 struct options {
 	bool mode[2], via[2], api[PB_NR_APIS];
-	bool drain, affinity, spread;
+	bool drain, affinity, spread, storm;
 	int rounds;
 	int runner;
 	unsigned long long seed;
@@ -59,7 +60,7 @@ static struct options opt = {
 	.mode = { true, true },
 	.via = { true, true },
 	.api = { [PB_SELECT] = true, [PB_SELECT_DFL] = true, [PB_PICK] = true },
-	.drain = true, .affinity = true, .spread = true,
+	.drain = true, .affinity = true, .spread = true, .storm = true,
 	.rounds = 3,
 	.runner = -1,
 	.seed = 1,
@@ -805,6 +806,107 @@ static void phase_spread(int via)
 				spread(via, api, picks);
 }
 
+/* --- a storm of wake-ups --------------------------------------------------------- */
+
+#define STORM_WAKEUPS	300	/* of each task */
+
+static const char * const storm_kinds[] = { "pinned", "free" };
+
+struct storm_task {
+	pthread_t thread;
+	bool free;
+	int cpu, nr;
+};
+
+/*
+ * Sleeps and wakes again and again. Nobody sleeps for as long as another does,
+ * so that wake-ups coincide now and then and CPUs are busy when tasks come.
+ */
+static void *storm_task(void *arg)
+{
+	struct storm_task *t = arg;
+	struct timespec ts = { .tv_nsec = 150000 + t->nr % 16 * 9000 };
+	struct pb_mask m = t->free ? topo.online : (struct pb_mask){};
+	struct sched_param param = {};
+
+	mask_set(&m, t->cpu);
+	set_affinity(0, &m);
+	if (t->free && sched_setscheduler(0, SCHED_EXT, &param))
+		die("cannot make a task SCHED_EXT: %s", strerror(errno));
+	for (int i = 0; i < STORM_WAKEUPS; i++)
+		nanosleep(&ts, NULL);
+	return NULL;
+}
+
+/*
+ * What all CPUs have executed: QEMU has one count for all of them, and a CPU's
+ * counter shows it whenever that CPU is in the kernel, which the runner is while
+ * it waits for the tasks to end.
+ */
+static unsigned long long executed(void)
+{
+	unsigned long long v;
+
+	if (read(counter_fd[runner], &v, sizeof(v)) != sizeof(v))
+		die("cannot read the counter of CPU %d: %s", runner, strerror(errno));
+	return v;
+}
+
+/*
+ * Instructions, of all CPUs, for a wake-up and what follows until the CPU is idle
+ * again. One task a CPU, either bound to it and in the fair class, which
+ * only notes that CPUs become idle and busy, or free and in this scheduler,
+ * which also looks for an idle CPU each time.
+ */
+static double storm_once(bool is_free)
+{
+	static struct storm_task tasks[PB_MAX_CPUS];
+	unsigned long long before;
+	int nr = 0;
+
+	before = executed();
+	for (int c = 0; c < topo.nr_cpus; c++) {
+		struct storm_task *t = &tasks[nr];
+
+		if (!mask_test(&topo.online, c))
+			continue;
+		t->free = is_free;
+		t->cpu = c;
+		t->nr = nr++;
+		if (pthread_create(&t->thread, NULL, storm_task, t))
+			die("cannot start a task for CPU %d", c);
+	}
+	for (int i = 0; i < nr; i++)
+		pthread_join(tasks[i].thread, NULL);
+	return (double)(executed() - before) / nr / STORM_WAKEUPS;
+}
+
+static void phase_storm(void)
+{
+	for (int kind = 0; kind < 2; kind++) {
+		struct samples s = {};
+
+		for (int i = 0; i < opt.rounds; i++) {
+			release_all();
+			samples_add(&s, storm_once(kind));
+			check_scheduler();
+		}
+		rec_begin(&rec, "storm");
+		rec_str(&rec, "mode", mode_names[mode]);
+		rec_str(&rec, "tasks", storm_kinds[kind]);
+		rec_num(&rec, "wakeups", (long)mask_weight(&topo.online) * STORM_WAKEUPS);
+		rec_num(&rec, "n", s.nr);
+		rec_num(&rec, "insn_median", samples_median(&s));
+		rec_num(&rec, "insn_min", s.v[0]);
+		rec_num(&rec, "insn_max", s.v[s.nr - 1]);
+		rec_end(&rec);
+		if (!opt.json)
+			printf("%-4s storm of wake-ups, %-6s tasks: %llu instructions each\n",
+			       mode_names[mode], storm_kinds[kind], (unsigned long long)samples_median(&s));
+		samples_free(&s);
+	}
+}
+
 /* --- all together -------------------------------------------------------------- */
 
 static void describe_machine(void)
@@ -882,7 +984,7 @@ static const char help[] =
 	"Shows what sched_ext's built-in idle selector picks and what a pick costs.\n"
 	"\n"
 	"  -m, --mode LIST    flat,node: global idle masks, per-node ones (both)\n"
-	"  -t, --test LIST    drain,affinity,spread (all)\n"
+	"  -t, --test LIST    drain,affinity,spread,storm (all)\n"
 	"  -a, --api LIST     select,select_dfl,pick (all)\n"
 	"  -V, --via LIST     syscall,wake: from a syscall program, from a wake-up (both)\n"
 	"  -r, --rounds N     drains from each start CPU (3)\n"
@@ -905,7 +1007,7 @@ static void parse_options(int argc, char **argv)
 		{ "json", 0, NULL, 'j' }, { "verbose", 0, NULL, 'v' }, { "help", 0, NULL, 'h' },
 		{}
 	};
-	static const char * const tests[] = { "drain", "affinity", "spread" };
+	static const char * const tests[] = { "drain", "affinity", "spread", "storm" };
 	bool test[ARRAY_SIZE(tests)];
 	int c;
 
@@ -919,6 +1021,7 @@ static void parse_options(int argc, char **argv)
 			opt.drain = test[0];
 			opt.affinity = test[1];
 			opt.spread = test[2];
+			opt.storm = test[3];
 			break;
 		case 'a':
 			parse_list("API", optarg, api_names, PB_NR_APIS, opt.api);
@@ -977,6 +1080,8 @@ static void run_mode(int m)
 		if (opt.spread)
 			phase_spread(via);
 	}
+	if (opt.storm && counting)
+		phase_storm();
 	detach();
 }
 

@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# bench.sh run DIR BOOTS TOPOLOGY...: boots stock and series in turn, BOOTS times
-# each on each topology, instruction-counting, and measures in each what is
-# picked and what a pick costs.  DIR/TOPOLOGY/KERNEL.N/out has the records.
+# bench.sh bench   the bars: BOOTS= (5) boots of stock and series each on every
+#                  topology or those in TOPO=, then the comparison
+# bench.sh demo    the same with one boot on a few topologies, for the eye
 #
-# A boot that is there already, of the same kernels and programs, is not repeated.
+# Each guest counts instructions (icount) while it picks every idle CPU from each
+# start CPU.  A boot that is there already, of the same kernels and programs, is
+# not repeated.  Results go to OUT= or the cache.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -19,7 +21,6 @@ BENCH=$NN_TOP/tools/bench
 # run on both.
 pickbench() { # STOCKDIR
 	local out=$NN_CACHE/guest/$ARCH/bench src key
-	"$NN_BUILD/packages.sh" base bpf guest >&2
 	key=$({ cat "$BENCH"/*.[ch] "$BENCH/Makefile" "$1/key"; clang-19 --version; "${GNU}gcc" --version; } | hash_text)
 	with_lock "bench-$ARCH"
 	if [ "$(cat "$out/key" 2>/dev/null)" != "$key" ]; then
@@ -46,10 +47,11 @@ boot() { # DIR KERNELDIR INITRD PROGRAM TOPOLOGY
 	printf '%s\n' "$key" >"$dir/key"
 }
 
+# Boots stock and series in turn. Leaves DIR/TOPOLOGY/KERNEL.N/out; sets STOCK
+# and SERIES, where the kernels lie.
 run() { # DIR BOOTS TOPOLOGY...
 	local dir=$1 boots=$2 topo n k stock series initrd program pid bad t0
 	shift 2
-	"$NN_BUILD/packages.sh" base qemu
 	make -s -C "$NN_TOP/tools/harness" || die "the harness does not build (see above)"
 	for topo in "$@"; do
 		"$NNBOOT" --print-topo "$topo" >/dev/null || exit 1
@@ -57,6 +59,8 @@ run() { # DIR BOOTS TOPOLOGY...
 	"$NN_BUILD/kernel.sh" build both
 	stock=$("$NN_BUILD/kernel.sh" dir stock)
 	series=$("$NN_BUILD/kernel.sh" dir series)
+	STOCK=$stock
+	SERIES=$series
 	program=$(pickbench "$stock")
 	initrd=$("$NN_TOP/tools/guest/mkinitramfs.sh")
 	for n in $(seq "$boots"); do
@@ -79,7 +83,54 @@ run() { # DIR BOOTS TOPOLOGY...
 	done
 }
 
+# Sections whose growth a kernel developer asks about, in bytes.
+sizes() { # STOCKDIR SERIESDIR
+	say
+	say "Size of the kernel:"
+	"${GNU}size" "$1/vmlinux" "$2/vmlinux" | awk '
+		NR == 2 { text = $1; data = $2; bss = $3 }
+		NR == 3 { printf "  text %+d (%.3f %%), data %+d, bss %+d bytes, series against stock\n",
+			$1 - text, ($1 - text) * 100 / text, $2 - data, $3 - bss }'
+}
+
+compare() { # NAME BOOTS TOPOLOGY... : OPTIONS in REPORT_OPTIONS
+	local name=$1 boots=$2 runs=$NN_CACHE/out/bench view out topo k n rc=0
+	shift 2
+	out=${OUT:-$NN_CACHE/out/$name}
+	"$NN_BUILD/packages.sh" base kernel "$ARCH_PURPOSE" guest bpf qemu
+	run "$runs" "$boots" "$@"
+	make -s -C "$BENCH" report OUTPUT="$NN_CACHE/guest/host" || die "the report does not build (see above)"
+	# What this call asked for, out of all that was ever measured.
+	view=$(mktemp -d "$(cache_dir tmp)/view.XXXXXX")
+	NN_TRASH+=("$view")
+	for topo in "$@"; do
+		topo=$(basename "$topo" .topo)
+		mkdir -p "$view/$topo"
+		for k in stock series; do
+			for n in $(seq "$boots"); do ln -s "$runs/$topo/$k.$n" "$view/$topo/"; done
+		done
+	done
+	mkdir -p "$out"
+	say
+	"$NN_CACHE/guest/host/pickreport" "${REPORT_OPTIONS[@]}" --json "$out/picks.json" --svg "$out/picks.svg" "$view" |
+		tee "$out/picks.txt" || rc=$?
+	[ "$rc" -le 1 ] || exit "$rc"
+	sizes "$STOCK" "$SERIES" | tee -a "$out/picks.txt"
+	say
+	say "Table:   $out/picks.txt"
+	say "JSON:    $out/picks.json"
+	say "Picture: $out/picks.svg"
+	exit "$rc"
+}
+
+ARCH_PURPOSE=$([ "$ARCH" = arm64 ] && echo arm64 || echo x86)
+REPORT_OPTIONS=()
+# shellcheck disable=SC2086  # TOPO may be a list
 case ${1:-} in
-run) shift; [ $# -ge 3 ] || die "usage: bench.sh run DIR BOOTS TOPOLOGY..."; run "$@" ;;
-*) die "usage: bench.sh run DIR BOOTS TOPOLOGY..." ;;
+bench) compare bench "${BOOTS:-5}" ${TOPO:-1node 2node ring4 mesh4 asym4 cpuless4 sparse6 kunpeng920 smt4 ring8 glueless8 ring16 ring64 torus64} ;;
+demo)
+	REPORT_OPTIONS=(--no-bars)
+	compare demo "${BOOTS:-1}" ${TOPO:-2node ring4 kunpeng920 glueless8 ring8}
+	;;
+*) die "usage: bench.sh bench|demo" ;;
 esac

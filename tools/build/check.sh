@@ -3,7 +3,9 @@
 #
 # check.sh [NAME...]: runs the steps of steps.list, all or those whose names
 # begin so, prints a line for each test and, last, how many passed, failed and
-# were skipped.  Whatever fails, the rest still runs.
+# were skipped.  Whatever fails, the rest still runs.  Guests that follow each
+# other in the list run side by side, as many as there are processors: each but
+# the multi-threaded ones keeps one busy.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -44,18 +46,83 @@ count() {
 	fi
 }
 
+log_of() { # NAME
+	printf '%s/%s.log\n' "$LOGS" "$(tr -c 'A-Za-z0-9\n' - <<<"$1")"
+}
+
+# What of a step's output is worth a line here.
+brief() {
+	if [ "$NN_VERBOSE" = 1 ]; then cat; else grep --line-buffered -E '^(not )?ok |^# |^==> ' || true; fi
+}
+
 # step_run NAME COMMAND: shows results as they come.
 step_run() {
 	local name=$1 command=$2 log rc=0
-	log=$LOGS/$(tr -c 'A-Za-z0-9\n' - <<<"$name").log
-	(cd "$NN_TOP" && eval "$command") 2>&1 </dev/null | tee "$log" |
-		{ if [ "$NN_VERBOSE" = 1 ]; then cat; else grep --line-buffered -E '^(not )?ok |^# |^==> ' || true; fi; } || rc=$?
+	log=$(log_of "$name")
+	(cd "$NN_TOP" && eval "$command") 2>&1 </dev/null | tee "$log" | brief || rc=$?
 	count "$name" "$rc" "$log"
 }
+
+# The guests that wait for their turn: NAME and COMMAND of each.
+BOOT_NAMES=()
+BOOT_COMMANDS=()
+BOOT_PIDS=()
+
+# Runs them and shows their results in the order of the list.
+run_boots() {
+	local n=${#BOOT_NAMES[@]} started=0 running=0 shown=0 log rc t0
+	while [ "$shown" -lt "$n" ]; do
+		while [ "$running" -lt "$NN_JOBS" ] && [ "$started" -lt "$n" ]; do
+			note "started: ${BOOT_NAMES[started]}"
+			log=$(log_of "${BOOT_NAMES[started]}")
+			rm -f -- "$log.rc"
+			set -m	# a process group each, for stop_boots
+			{
+				rc=0 t0=$SECONDS
+				(cd "$NN_TOP" && eval "${BOOT_COMMANDS[started]}") >"$log" 2>&1 </dev/null || rc=$?
+				printf '%d %d\n' "$rc" $((SECONDS - t0)) >"$log.rc"
+			} &
+			set +m
+			BOOT_PIDS+=($!)
+			started=$((started + 1))
+			running=$((running + 1))
+		done
+		wait -n || true
+		running=$((running - 1))
+		while [ "$shown" -lt "$started" ]; do
+			log=$(log_of "${BOOT_NAMES[shown]}")
+			[ -s "$log.rc" ] || break
+			read -r rc t0 <"$log.rc"
+			say "==> ${BOOT_NAMES[shown]}"
+			brief <"$log"
+			count "${BOOT_NAMES[shown]}" "$rc" "$log"
+			note "${BOOT_NAMES[shown]}: $t0 s"
+			shown=$((shown + 1))
+		done
+	done
+	BOOT_NAMES=()
+	BOOT_COMMANDS=()
+	BOOT_PIDS=()
+}
+
+# No guest outlives an interrupted run.
+stop_boots() {
+	local rc=$? p
+	for p in ${BOOT_PIDS[@]+"${BOOT_PIDS[@]}"}; do
+		kill -- "-$p" 2>/dev/null || true
+	done
+	set +e
+	(exit "$rc")
+	nn_cleanup
+}
+trap stop_boots EXIT
 
 main() {
 	local kind name rest row start=$SECONDS wanted=0 w t0
 	[ -f "$LIST" ] || die "there is no list of steps: $LIST"
+	# All at once, so that there is one question.
+	[ "$LIST" != "$NN_BUILD/steps.list" ] ||
+		"$NN_BUILD/packages.sh" base kernel arm64 x86 guest bpf qemu lint
 	while IFS= read -r row <&9; do
 		row=$(sed -E 's/^#.*//; s/\t+/\t/g' <<<"$row")
 		[ -n "$row" ] || continue
@@ -65,20 +132,25 @@ main() {
 			for w in "$@"; do [[ $name == "$w"* ]] && wanted=1; done
 			[ "$wanted" -eq 1 ] || continue
 		fi
-		t0=$SECONDS
-		say "==> $name"
 		case $kind in
-		run) step_run "$name" "$rest" ;;
+		run)
+			run_boots
+			t0=$SECONDS
+			say "==> $name"
+			step_run "$name" "$rest"
+			note "$name: $((SECONDS - t0)) s"
+			;;
 		boot)
 			# Tabs separate, so that names may have blanks.
 			local kernel topo mode seconds job cmdline
 			IFS=$'\t' read -r kernel topo mode seconds job cmdline <<<"$rest"
-			step_run "$name" "tools/build/guest.sh test $kernel $topo $mode $seconds $job $(printf %q "$cmdline")"
+			BOOT_NAMES+=("$name")
+			BOOT_COMMANDS+=("tools/build/guest.sh test $kernel $topo $mode $seconds $job $(printf %q "$cmdline")")
 			;;
 		*) die "$LIST: unknown kind of step '$kind'" ;;
 		esac
-		note "$name: $((SECONDS - t0)) s"
 	done 9<"$LIST"
+	run_boots
 	say
 	[ ${#FAILURES[@]} -eq 0 ] || { say "Failed:"; printf '  %s\n' "${FAILURES[@]}"; }
 	say "Logs and results: $LOGS ($((SECONDS - start)) s)"

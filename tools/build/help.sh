@@ -7,6 +7,8 @@ nearnode: NUMA-aware placement for sched_ext, as a kernel patch series
   make demo         install what is needed, build stock and patched kernels, boot
                     both on several NUMA topologies, show where each places tasks
   make check        prove the whole; ends in "N passed, N failed, N skipped"
+  make soak         what takes hours: storms, the debug kernel (results are kept
+                    under Documentation/results/)
 
   make tree         a git tree to edit the series in         (FORCE=1 CONTINUE=1)
   make export       that tree's commits -> patches/ and the mirrors
@@ -18,7 +20,7 @@ nearnode: NUMA-aware placement for sched_ext, as a kernel patch series
   make qemu         find or install QEMU and say what it can do
   make boot         boot a kernel and run a job       (KERNEL= TOPO= MODE= JOB=FILE)
   make shell        an interactive guest with the tools on board  (KERNEL= TOPO=)
-  make bench        the bars: stock and series in one run              (TOPO= OUT=)
+  make bench        the bars: stock and series in one run       (TOPO= BOOTS= OUT=)
   make clean        remove what was built                  (ALL=1: downloads too)
 
 Variables

@@ -18,8 +18,7 @@
  * same word once more. An emulator that kept a translation of the old word
  * executes it for ever, whatever the loads say, until that second store.
  *
- * Build: aarch64-linux-gnu-gcc -O2 -Wall -Wextra -Werror -static -pthread \
- *		-o smc_race smc_race.c
+ * Build: make -C tools/qemu guest
  * Exit:  0 never, 1 the old instruction was executed, 2 bad usage,
  *	  3 could not run.
  */

@@ -1,0 +1,783 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pickreport: what pickbench measured in stock and in series kernels, side by
+ * side: a table, JSON, a picture, and the bars that the series has to clear.
+ *
+ * Reads DIR/TOPOLOGY/KERNEL.N/out, KERNEL being stock or series and N counting
+ * boots.  Every figure is the median of the boots.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define MAX_TOPOLOGIES	64
+#define MAX_BOOTS	64
+#define MAX_PICKS	1024
+
+enum kernel { STOCK, SERIES, NR_KERNELS };
+static const char * const kernel_names[] = { "stock", "series" };
+static const char * const modes[] = { "flat", "node" };
+static const char * const mode_titles[] = { "flat", "per node" };
+static const char * const vias[] = { "syscall", "wake" };
+static const char * const selectors[] = { "select", "select_dfl" };
+
+/* One line of an out file: a kind, then key=value. */
+struct record {
+	const char *kind;
+	char **pair;
+	int nr_pairs;
+};
+
+struct boot {
+	struct record *rec;
+	int nr;
+};
+
+struct topology {
+	char name[64];
+	int nodes, cpus;
+	bool smt;
+	struct boot boot[NR_KERNELS][MAX_BOOTS];
+	int nr_boots[NR_KERNELS];
+};
+
+static struct topology topo[MAX_TOPOLOGIES];
+static int nr_topos;
+
+__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "pickreport: ");
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(2);
+}
+
+static void *grow(void *p, size_t size)
+{
+	p = realloc(p, size);
+	if (!p)
+		die("out of memory");
+	return p;
+}
+
+/* Reading */
+
+static const char *value(const struct record *r, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (int i = 0; i < r->nr_pairs; i++)
+		if (!strncmp(r->pair[i], key, len) && r->pair[i][len] == '=')
+			return r->pair[i] + len + 1;
+	return NULL;
+}
+
+static double number(const struct record *r, const char *key)
+{
+	const char *v = value(r, key);
+	char *end;
+	double d;
+
+	if (!v)
+		die("a '%s' record has no %s", r->kind, key);
+	d = strtod(v, &end);
+	if (end == v || *end)
+		die("%s=%s is not a number", key, v);
+	return d;
+}
+
+static void read_boot(struct boot *b, const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+
+	if (!f)
+		die("cannot read %s: %s", path, strerror(errno));
+	while ((len = getline(&line, &size, f)) > 0) {
+		struct record r = { 0 };
+		char *save, *word;
+
+		if (line[len - 1] != '\n')
+			die("%s is cut short: the boot was interrupted? Remove its directory and run again", path);
+		line[len - 1] = '\0';
+		word = strtok_r(line, " ", &save);
+		if (!word)
+			continue;
+		r.kind = strdup(word);
+		while ((word = strtok_r(NULL, " ", &save))) {
+			if (!strchr(word, '='))
+				die("%s: '%s' is no key=value", path, word);
+			r.pair = grow(r.pair, (r.nr_pairs + 1) * sizeof(*r.pair));
+			r.pair[r.nr_pairs++] = strdup(word);
+		}
+		b->rec = grow(b->rec, (b->nr + 1) * sizeof(*b->rec));
+		b->rec[b->nr++] = r;
+	}
+	free(line);
+	fclose(f);
+	if (!b->nr || strcmp(b->rec[0].kind, "pickbench"))
+		die("%s has no pickbench records", path);
+}
+
+static void read_topology(const char *dir, const char *name)
+{
+	struct topology *t = &topo[nr_topos];
+	const struct record *head;
+	char path[4096];
+	struct stat st;
+
+	snprintf(t->name, sizeof(t->name), "%s", name);
+	for (int k = 0; k < NR_KERNELS; k++) {
+		for (int n = 1; n <= MAX_BOOTS; n++) {
+			snprintf(path, sizeof(path), "%s/%s/%s.%d/out", dir, name, kernel_names[k], n);
+			if (stat(path, &st))
+				break;
+			read_boot(&t->boot[k][t->nr_boots[k]++], path);
+		}
+	}
+	if (!t->nr_boots[STOCK] && !t->nr_boots[SERIES])
+		return;
+	if (t->nr_boots[STOCK] != t->nr_boots[SERIES])
+		die("%s/%s: %d boots of stock, %d of series: run bench.sh again", dir, name,
+		    t->nr_boots[STOCK], t->nr_boots[SERIES]);
+	head = &t->boot[STOCK][0].rec[0];
+	t->nodes = number(head, "nodes");
+	t->cpus = number(head, "cpus");
+	t->smt = number(head, "smt") != 0;
+	nr_topos++;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const struct topology *x = a, *y = b;
+
+	if (x->nodes != y->nodes)
+		return x->nodes - y->nodes;
+	return strcmp(x->name, y->name);
+}
+
+static void read_all(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	if (!d)
+		die("cannot read %s: %s", dir, strerror(errno));
+	while ((e = readdir(d))) {
+		if (e->d_name[0] == '.')
+			continue;
+		if (nr_topos == MAX_TOPOLOGIES)
+			die("%s has more than %d topologies", dir, MAX_TOPOLOGIES);
+		read_topology(dir, e->d_name);
+	}
+	closedir(d);
+	if (!nr_topos)
+		die("%s has no measurements", dir);
+	qsort(topo, nr_topos, sizeof(*topo), by_size);
+}
+
+/* Looking up */
+
+static int by_number(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* @want: "key=value" pairs that must all be there, NULL at the end. */
+static const struct record *find(const struct boot *b, const char *kind, const char * const *want)
+{
+	for (int i = 0; i < b->nr; i++) {
+		const struct record *r = &b->rec[i];
+		const char * const *w;
+
+		if (strcmp(r->kind, kind))
+			continue;
+		for (w = want; *w; w++) {
+			int p;
+
+			for (p = 0; p < r->nr_pairs && strcmp(r->pair[p], *w); p++)
+				;
+			if (p == r->nr_pairs)
+				break;
+		}
+		if (!*w)
+			return r;
+	}
+	return NULL;
+}
+
+/* Median over the boots; -1 if it was not measured (no such situation there). */
+static double median(const struct topology *t, enum kernel k, const char *kind, const char *field,
+		     const char * const *want)
+{
+	double v[MAX_BOOTS];
+	int n = 0;
+
+	for (int i = 0; i < t->nr_boots[k]; i++) {
+		const struct record *r = find(&t->boot[k][i], kind, want);
+
+		if (r)
+			v[n++] = number(r, field);
+	}
+	if (!n)
+		return -1;
+	qsort(v, n, sizeof(*v), by_number);
+	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+}
+
+static double insns(const struct topology *t, enum kernel k, const char *mode, const char *via,
+		    const char *api, const char *situation)
+{
+	char m[32], v[32], a[32], c[32];
+	const char *want[] = { m, v, a, "mask=full", "core=no", c, NULL };
+
+	snprintf(m, sizeof(m), "mode=%s", mode);
+	snprintf(v, sizeof(v), "via=%s", via);
+	snprintf(a, sizeof(a), "api=%s", api);
+	snprintf(c, sizeof(c), "class=%s", situation);
+	return median(t, k, "class", "insn_median", want);
+}
+
+static const char * const storms[] = { "pinned", "free" };
+
+static double storm(const struct topology *t, enum kernel k, const char *mode, const char *tasks)
+{
+	char m[32], s[32];
+	const char *want[] = { m, s, NULL };
+
+	snprintf(m, sizeof(m), "mode=%s", mode);
+	snprintf(s, sizeof(s), "tasks=%s", tasks);
+	return median(t, k, "storm", "insn_median", want);
+}
+
+static double of_drain(const struct topology *t, enum kernel k, const char *mode, const char *field)
+{
+	char m[32];
+	const char *want[] = { m, "via=wake", "api=select", "mask=full", "core=no", NULL };
+
+	snprintf(m, sizeof(m), "mode=%s", mode);
+	return median(t, k, "drain", field, want);
+}
+
+/* Mean distance of the picks in order, over all start CPUs. Returns how many. */
+static int pick_order(const struct topology *t, enum kernel k, const char *mode, const char *field,
+		      double *dist)
+{
+	int n;
+
+	for (n = 0; n < MAX_PICKS; n++) {
+		char m[32], s[32];
+		const char *want[] = { m, "via=wake", "api=select", "mask=full", "core=no", s, NULL };
+
+		snprintf(m, sizeof(m), "mode=%s", mode);
+		snprintf(s, sizeof(s), "seq=%d", n);
+		dist[n] = median(t, k, "order", field, want);
+		if (dist[n] < 0)
+			break;
+	}
+	return n;
+}
+
+static double near_half(const struct topology *t, enum kernel k, const char *mode)
+{
+	static double dist[MAX_PICKS];
+	int n = pick_order(t, k, mode, "dist", dist);
+	double sum = 0;
+
+	n = (n + 1) / 2;
+	for (int i = 0; i < n; i++)
+		sum += dist[i];
+	return n ? sum / n : -1;
+}
+
+/* The table */
+
+static void print_pair(double stock, double series, double base)
+{
+	if (stock < 0 || series < 0)
+		printf("  %5s %5s      ", "-", "-");
+	else
+		printf("  %5.0f %5.0f %4.2fx", stock, series, series / base);
+}
+
+static void print_table(void)
+{
+	static const char * const situations[] = { "local", "remote", "busy" };
+
+	printf("Every idle CPU is picked once, from each start CPU in turn, by the built-in selector\n"
+	       "at wake-up. Medians of %d boots of each kernel.\n\n", topo[0].nr_boots[STOCK]);
+	printf("  optimal    picks that passed over no nearer idle CPU\n"
+	       "  distance   mean distance of the first half of the picks\n"
+	       "  local ...  kernel instructions for a pick: in the own node, in another one, and for\n"
+	       "             finding out that all are busy; x: series against stock's flat mode\n\n");
+	printf("%-12s %5s %-9s %15s %13s  %17s  %17s  %17s\n", "", "", "",
+	       "optimal %", "distance", "local      ", "remote      ", "all busy     ");
+	printf("%-12s %5s %-9s  %6s %7s  %5s %6s", "topology", "nodes", "mode", "stock", "series", "stock", "series");
+	for (int i = 0; i < 3; i++)
+		printf("  %5s %6s     ", "stock", "series");
+	printf("\n");
+	for (int i = 0; i < nr_topos; i++) {
+		const struct topology *t = &topo[i];
+
+		for (int m = 0; m < 2; m++) {
+			printf("%-12s %5d %-9s ", m ? "" : t->name, t->nodes, mode_titles[m]);
+			printf(" %6.2f %7.2f", of_drain(t, STOCK, modes[m], "optimal_pct"),
+			       of_drain(t, SERIES, modes[m], "optimal_pct"));
+			printf("  %5.1f %6.1f", near_half(t, STOCK, modes[m]), near_half(t, SERIES, modes[m]));
+			for (unsigned int s = 0; s < ARRAY_SIZE(situations); s++)
+				print_pair(insns(t, STOCK, modes[m], "wake", "select", situations[s]),
+					   insns(t, SERIES, modes[m], "wake", "select", situations[s]),
+					   insns(t, STOCK, "flat", "wake", "select", situations[s]));
+			printf("\n");
+		}
+	}
+}
+
+/* What the bookkeeping costs those who do not search, and those who do. */
+static void print_storms(void)
+{
+	bool head = false;
+
+	for (int i = 0; i < nr_topos; i++) {
+		const struct topology *t = &topo[i];
+
+		for (int m = 0; m < 2; m++) {
+			if (storm(t, STOCK, modes[m], "pinned") < 0)
+				continue;
+			if (!head)
+				printf("\nInstructions for a wake-up, when all CPUs sleep and wake all the time:\n"
+				       "%-12s %5s %-9s %25s  %25s\n", "", "", "",
+				       "pinned fair tasks    ", "free sched_ext tasks   ");
+			head = true;
+			printf("%-12s %5d %-9s", m ? "" : t->name, t->nodes, mode_titles[m]);
+			for (unsigned int s = 0; s < ARRAY_SIZE(storms); s++) {
+				double stock = storm(t, STOCK, modes[m], storms[s]);
+				double series = storm(t, SERIES, modes[m], storms[s]);
+
+				printf("  %8.0f %8.0f %5.3fx", stock, series, series / stock);
+			}
+			printf("\n");
+		}
+	}
+}
+
+/* Where each pick went, for people: at most this many columns. */
+#define MAX_COLUMNS 16
+
+static void print_order(void)
+{
+	static double dist[MAX_PICKS];
+
+	printf("\nMean distance of each pick, in order:\n");
+	for (int i = 0; i < nr_topos; i++) {
+		const struct topology *t = &topo[i];
+
+		if (t->nodes < 2)
+			continue;
+		for (int m = 0; m < 2; m++) {
+			for (int k = 0; k < NR_KERNELS; k++) {
+				int n = pick_order(t, k, modes[m], "dist", dist);
+				int step = (n + MAX_COLUMNS - 1) / MAX_COLUMNS;
+
+				if (!n)
+					continue;
+				if (!m && !k && step > 1)
+					printf("  (%s: each column is %d picks)\n", t->name, step);
+				printf("  %-12s %-9s %-7s", m || k ? "" : t->name, k ? "" : mode_titles[m],
+				       kernel_names[k]);
+				for (int p = 0; p < n; p += step) {
+					double sum = 0;
+					int q;
+
+					for (q = p; q < n && q < p + step; q++)
+						sum += dist[q];
+					printf(" %4.0f", sum / (q - p));
+				}
+				printf("\n");
+			}
+		}
+	}
+}
+
+/* The bars */
+
+struct bar {
+	const char *title;
+	double limit, worst;
+	bool at_least;		/* or at most */
+	int measured;
+	char where[160];
+};
+
+static void measure(struct bar *b, double v, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!b->measured++ || (b->at_least ? v < b->worst : v > b->worst)) {
+		b->worst = v;
+		va_start(ap, fmt);
+		vsnprintf(b->where, sizeof(b->where), fmt, ap);
+		va_end(ap);
+	}
+}
+
+static bool cleared(const struct bar *b)
+{
+	return b->measured && (b->at_least ? b->worst >= b->limit : b->worst <= b->limit + 1e-9);
+}
+
+enum { BAR_OPTIMAL, BAR_REMOTE, BAR_BUSY, BAR_LOCAL, BAR_SPREAD, BAR_STORM, NR_BARS };
+
+static struct bar bars[] = {
+	[BAR_OPTIMAL] = { "optimal picks, every drain, mask and boot, %", 100, 0, true, 0, "" },
+	[BAR_REMOTE] = { "instructions per remote pick, x stock flat (4, 8, 16 nodes)", 1.25, 0, false, 0, "" },
+	[BAR_BUSY] = { "instructions per all-busy miss, x stock flat (4, 8, 16 nodes)", 1.10, 0, false, 0, "" },
+	[BAR_LOCAL] = { "instructions per local pick, x stock flat (4, 8, 16 nodes)", 1.02, 0, false, 0, "" },
+	[BAR_SPREAD] = { "equidistant overflow: fullest node, x its share", 1.10, 0, false, 0, "" },
+	[BAR_STORM] = { "instructions per wake-up in a storm, x stock in the same mode", 1.02, 0, false, 0, "" },
+};
+
+static bool is_selector(const struct record *r)
+{
+	const char *api = value(r, "api");
+
+	return api && strncmp(api, "select", 6) == 0;
+}
+
+static void measure_records(const struct topology *t)
+{
+	for (int n = 0; n < t->nr_boots[SERIES]; n++) {
+		const struct boot *b = &t->boot[SERIES][n];
+
+		for (int i = 0; i < b->nr; i++) {
+			const struct record *r = &b->rec[i];
+
+			/* What the pick kfunc does is no drain from a start CPU in flat mode. */
+			if (!strcmp(r->kind, "drain"))
+				measure(&bars[BAR_OPTIMAL], number(r, "optimal_pct"), "%s, %s, %s, %s, %s",
+					t->name, value(r, "mode"), value(r, "via"), value(r, "api"),
+					value(r, "mask"));
+			if (!strcmp(r->kind, "spread") && is_selector(r))
+				measure(&bars[BAR_SPREAD], number(r, "worst_ratio"), "%s, %s, %s, %s, %s picks a node",
+					t->name, value(r, "mode"), value(r, "via"), value(r, "api"),
+					value(r, "picks"));
+		}
+	}
+}
+
+static void measure_cost(const struct topology *t, enum kernel k, int bar, const char *situation)
+{
+	for (int m = 0; m < 2; m++)
+		for (unsigned int v = 0; v < ARRAY_SIZE(vias); v++)
+			for (unsigned int a = 0; a < ARRAY_SIZE(selectors); a++) {
+				double base = insns(t, STOCK, "flat", vias[v], selectors[a], situation);
+				double x = insns(t, k, modes[m], vias[v], selectors[a], situation);
+
+				if (base > 0 && x >= 0)
+					measure(&bars[bar], x / base, "%s, %s, %s, %s: %.0f against %.0f",
+						t->name, mode_titles[m], vias[v], selectors[a], x, base);
+			}
+}
+
+static void measure_storms(const struct topology *t)
+{
+	for (int m = 0; m < 2; m++)
+		for (unsigned int s = 0; s < ARRAY_SIZE(storms); s++) {
+			double base = storm(t, STOCK, modes[m], storms[s]);
+			double x = storm(t, SERIES, modes[m], storms[s]);
+
+			if (base > 0 && x >= 0)
+				measure(&bars[BAR_STORM], x / base, "%s, %s, %s tasks: %.0f against %.0f",
+					t->name, mode_titles[m], storms[s], x, base);
+		}
+}
+
+static void measure_bars(void)
+{
+	for (int i = 0; i < nr_topos; i++) {
+		const struct topology *t = &topo[i];
+
+		measure_records(t);
+		measure_storms(t);
+		/* SMT chooses between cores and distance; its cost is in the table. */
+		if (t->smt || (t->nodes != 4 && t->nodes != 8 && t->nodes != 16))
+			continue;
+		measure_cost(t, SERIES, BAR_REMOTE, "remote");
+		measure_cost(t, SERIES, BAR_BUSY, "busy");
+		measure_cost(t, SERIES, BAR_LOCAL, "local");
+	}
+}
+
+static int print_bars(void)
+{
+	int bad = 0;
+
+	printf("\nBars for the series:\n");
+	for (unsigned int i = 0; i < NR_BARS; i++) {
+		const struct bar *b = &bars[i];
+
+		if (!b->measured) {
+			printf("  not measured  %s\n", b->title);
+			continue;
+		}
+		if (!cleared(b))
+			bad++;
+		printf("  %-6s %7.2f  (bar %s %.2f)  %s\n                 worst: %s\n", cleared(b) ? "ok" : "MISSED",
+		       b->worst, b->at_least ? ">=" : "<=", b->limit, b->title, b->where);
+	}
+	return bad;
+}
+
+/* Files: written beside, then renamed. */
+
+static FILE *begin_file(const char *path, char *tmp, size_t size)
+{
+	FILE *f;
+
+	if (snprintf(tmp, size, "%s.new", path) >= (int)size)
+		die("%s: name too long", path);
+	f = fopen(tmp, "w");
+	if (!f)
+		die("cannot write %s: %s", tmp, strerror(errno));
+	return f;
+}
+
+static void end_file(FILE *f, const char *tmp, const char *path)
+{
+	if (ferror(f) | fclose(f) || rename(tmp, path))
+		die("cannot write %s: %s", path, strerror(errno));
+}
+
+static void json_number(FILE *f, const char *key, double v, bool last)
+{
+	if (v < 0)
+		fprintf(f, "\"%s\": null%s", key, last ? "" : ", ");
+	else
+		fprintf(f, "\"%s\": %.3f%s", key, v, last ? "" : ", ");
+}
+
+/* Names are of files and of ours: nothing in them needs escaping but these. */
+static void json_text(FILE *f, const char *s)
+{
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			fputc('\\', f);
+		fputc(*s, f);
+	}
+}
+
+static void write_json(const char *path)
+{
+	static const char * const situations[] = { "prev", "local", "remote", "busy" };
+	static const char * const apis[] = { "select", "select_dfl", "pick" };
+	static double dist[MAX_PICKS];
+	char tmp[4096];
+	FILE *f = begin_file(path, tmp, sizeof(tmp));
+
+	fprintf(f, "{\n\"format\": 1,\n\"boots\": %d,\n\"bars\": [", topo[0].nr_boots[STOCK]);
+	for (unsigned int i = 0; i < NR_BARS; i++) {
+		fprintf(f, "%s\n  { \"title\": \"", i ? "," : "");
+		json_text(f, bars[i].title);
+		fprintf(f, "\", \"%s\": %.2f, \"worst\": ", bars[i].at_least ? "at_least" : "at_most", bars[i].limit);
+		if (bars[i].measured)
+			fprintf(f, "%.4f", bars[i].worst);
+		else
+			fprintf(f, "null");
+		fprintf(f, ", \"cleared\": %s, \"where\": \"", cleared(&bars[i]) ? "true" : "false");
+		json_text(f, bars[i].where);
+		fprintf(f, "\" }");
+	}
+	fprintf(f, "\n],\n\"topologies\": [");
+	for (int i = 0; i < nr_topos; i++) {
+		const struct topology *t = &topo[i];
+		bool first = true;
+
+		fprintf(f, "%s\n{ \"name\": \"", i ? "," : "");
+		json_text(f, t->name);
+		fprintf(f, "\", \"nodes\": %d, \"cpus\": %d, \"smt\": %s, \"results\": [", t->nodes, t->cpus,
+			t->smt ? "true" : "false");
+		for (int k = 0; k < NR_KERNELS; k++) {
+			for (int m = 0; m < 2; m++) {
+				int n;
+
+				fprintf(f, "%s\n  { \"kernel\": \"%s\", \"mode\": \"%s\", ", first ? "" : ",",
+					kernel_names[k], modes[m]);
+				first = false;
+				json_number(f, "optimal_pct", of_drain(t, k, modes[m], "optimal_pct"), false);
+				json_number(f, "first_half_distance", near_half(t, k, modes[m]), false);
+				json_number(f, "storm_pinned", storm(t, k, modes[m], "pinned"), false);
+				json_number(f, "storm_free", storm(t, k, modes[m], "free"), false);
+				fprintf(f, "\"pick_distance\": [");
+				n = pick_order(t, k, modes[m], "dist", dist);
+				for (int p = 0; p < n; p++)
+					fprintf(f, "%s%.3f", p ? ", " : "", dist[p]);
+				fprintf(f, "], \"instructions\": [");
+				for (unsigned int v = 0; v < ARRAY_SIZE(vias); v++)
+					for (unsigned int a = 0; a < ARRAY_SIZE(apis); a++) {
+						fprintf(f, "%s\n    { \"via\": \"%s\", \"api\": \"%s\", ", v || a ? "," : "",
+							vias[v], apis[a]);
+						for (unsigned int s = 0; s < ARRAY_SIZE(situations); s++)
+							json_number(f, situations[s],
+								    insns(t, k, modes[m], vias[v], apis[a], situations[s]),
+								    s + 1 == ARRAY_SIZE(situations));
+						fprintf(f, " }");
+					}
+				fprintf(f, " ] }");
+			}
+		}
+		fprintf(f, "\n] }");
+	}
+	fprintf(f, "\n]\n}\n");
+	end_file(f, tmp, path);
+}
+
+/* The picture: distance of each pick in order, a row for each topology. */
+
+#define PANEL_W	400
+#define PANEL_H	150
+#define MARGIN	50
+#define HEAD	70
+
+static void draw_line(FILE *f, const double *dist, int n, double max, int x0, int y0, const char *style)
+{
+	fprintf(f, "<path fill=\"none\" %s d=\"", style);
+	for (int i = 0; i < n; i++) {
+		double y = y0 + PANEL_H - dist[i] / max * PANEL_H;
+
+		fprintf(f, "%s%.1f %.1f H%.1f", i ? " V" : "M", i ? y : x0 + 0.0, i ? x0 + (double)PANEL_W * i / n : y,
+			x0 + (double)PANEL_W * (i + 1) / n);
+	}
+	fprintf(f, "\"/>\n");
+}
+
+static void draw_panel(FILE *f, const struct topology *t, int m, int x0, int y0)
+{
+	static const char * const style[] = {
+		"stroke=\"#d9822b\" stroke-width=\"2\"", "stroke=\"#1f6fb2\" stroke-width=\"2.5\""
+	};
+	static double dist[NR_KERNELS][MAX_PICKS];
+	double max = 1;
+	int n[NR_KERNELS];
+
+	for (int k = 0; k < NR_KERNELS; k++) {
+		n[k] = pick_order(t, k, modes[m], "dist", dist[k]);
+		for (int i = 0; i < n[k]; i++)
+			if (dist[k][i] > max)
+				max = dist[k][i];
+	}
+	max *= 1.05;
+	fprintf(f, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"#fafafa\" stroke=\"#ccc\"/>\n",
+		x0, y0, PANEL_W, PANEL_H);
+	fprintf(f, "<text x=\"%d\" y=\"%d\" font-weight=\"bold\">%s, %s mode</text>\n", x0, y0 - 8, t->name, mode_titles[m]);
+	fprintf(f, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">optimal: stock %.1f %%, series %.1f %%</text>\n",
+		x0 + PANEL_W, y0 - 8, of_drain(t, STOCK, modes[m], "optimal_pct"),
+		of_drain(t, SERIES, modes[m], "optimal_pct"));
+	for (int i = 0; i <= 2; i++)
+		fprintf(f, "<text x=\"%d\" y=\"%.0f\" text-anchor=\"end\" fill=\"#666\">%.0f</text>\n", x0 - 6,
+			y0 + PANEL_H - PANEL_H * i / 2.1 + 4, max / 1.05 * i / 2);
+	fprintf(f, "<text x=\"%d\" y=\"%d\" fill=\"#666\">pick 1</text>\n", x0, y0 + PANEL_H + 14);
+	fprintf(f, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\" fill=\"#666\">%d</text>\n", x0 + PANEL_W,
+		y0 + PANEL_H + 14, n[STOCK]);
+	for (int k = 0; k < NR_KERNELS; k++)
+		if (n[k])
+			draw_line(f, dist[k], n[k], max, x0, y0, style[k]);
+}
+
+static void write_svg(const char *path)
+{
+	int width = 2 * (PANEL_W + MARGIN) + MARGIN, y = HEAD + 20, rows = 0;
+	char tmp[4096];
+	FILE *f;
+
+	for (int i = 0; i < nr_topos; i++)
+		rows += topo[i].nodes > 1;
+	f = begin_file(path, tmp, sizeof(tmp));
+	fprintf(f, "<?xml version=\"1.0\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
+		"font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n",
+		width, HEAD + rows * (PANEL_H + MARGIN) + 20);
+	fprintf(f, "<text x=\"%d\" y=\"28\" font-size=\"17\">Distance of each idle CPU picked, in order, until none is left"
+		"</text>\n", MARGIN);
+	fprintf(f, "<text x=\"%d\" y=\"48\"><tspan fill=\"#d9822b\">&#9632; stock</tspan>  <tspan fill=\"#1f6fb2\">"
+		"&#9632; series</tspan>  mean over all start CPUs; a line that never falls is the best there is</text>\n", MARGIN);
+	for (int i = 0; i < nr_topos; i++) {
+		if (topo[i].nodes < 2)
+			continue;
+		for (int m = 0; m < 2; m++)
+			draw_panel(f, &topo[i], m, MARGIN + m * (PANEL_W + MARGIN), y);
+		y += PANEL_H + MARGIN;
+	}
+	fprintf(f, "</svg>\n");
+	end_file(f, tmp, path);
+}
+
+static const char help[] =
+	"usage: pickreport [--json FILE] [--svg FILE] [--no-bars] DIR\n"
+	"\n"
+	"Compares what pickbench measured in DIR/TOPOLOGY/{stock,series}.N/out.\n"
+	"\n"
+	"Exit status: 0, 1 if a bar is missed (never with --no-bars), 2 if it could not\n"
+	"tell.\n";
+
+int main(int argc, char **argv)
+{
+	static const struct option longopts[] = {
+		{ "json", 1, NULL, 'j' }, { "svg", 1, NULL, 's' }, { "no-bars", 0, NULL, 'n' },
+		{ "help", 0, NULL, 'h' }, {}
+	};
+	const char *json = NULL, *svg = NULL;
+	bool no_bars = false;
+	int c, bad = 0;
+
+	while ((c = getopt_long(argc, argv, "h", longopts, NULL)) != -1) {
+		switch (c) {
+		case 'j':
+			json = optarg;
+			break;
+		case 's':
+			svg = optarg;
+			break;
+		case 'n':
+			no_bars = true;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return 0;
+		default:
+			fputs(help, stderr);
+			return 2;
+		}
+	}
+	if (optind + 1 != argc) {
+		fputs(help, stderr);
+		return 2;
+	}
+	read_all(argv[optind]);
+	measure_bars();
+	print_table();
+	print_storms();
+	print_order();
+	if (!no_bars)
+		bad = print_bars();
+	if (json)
+		write_json(json);
+	if (svg)
+		write_svg(svg);
+	if (fflush(stdout) || ferror(stdout))
+		die("cannot write the table: %s", strerror(errno));
+	return bad ? 1 : 0;
+}

@@ -1,0 +1,120 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# report.sh PICKREPORT: what it says of measurements made up here.
+set -u
+
+REPORT=$(realpath "$1")
+export ASAN_OPTIONS=detect_leaks=0	# it keeps what it reads until it ends
+WORK=$(mktemp -d)
+trap 'rm -rf -- "$WORK"' EXIT
+N=0
+BAD=0
+
+check() { # NAME COMMAND...
+	local name=$1
+	shift
+	N=$((N + 1))
+	if "$@" >/dev/null 2>&1; then
+		echo "ok $N - report: $name"
+	else
+		BAD=$((BAD + 1))
+		echo "not ok $N - report: $name"
+		sed 's/^/# /' "$WORK/said"
+	fi
+}
+
+# boot DIR REMOTE OPTIMAL LOCAL RATIO STORM
+boot() {
+	local mode via api
+	mkdir -p "$1"
+	{
+		echo "pickbench format=1 kernel=k cpus=4 nodes=4 smt=0 counting=1 runner=3"
+		for mode in flat node; do
+			for tasks in pinned free; do
+				echo "storm mode=$mode tasks=$tasks insn_median=$6"
+			done
+			for via in syscall wake; do
+				for api in select select_dfl; do
+					echo "drain mode=$mode via=$via api=$api mask=full core=no optimal_pct=$3"
+					echo "class mode=$mode via=$via api=$api mask=full core=no class=local insn_median=$4"
+					echo "class mode=$mode via=$via api=$api mask=full core=no class=remote insn_median=$2"
+					echo "class mode=$mode via=$via api=$api mask=full core=no class=busy insn_median=500"
+					echo "order mode=$mode via=$via api=$api mask=full core=no seq=0 n=4 dist=10.0 best=10.0"
+					echo "order mode=$mode via=$via api=$api mask=full core=no seq=1 n=4 dist=20.0 best=20.0"
+					echo "spread mode=$mode via=$via api=$api picks=1 worst_ratio=$5"
+				done
+			done
+		done
+	} >"$1/out"
+}
+
+measure() { # series' REMOTE OPTIMAL LOCAL RATIO [STORM], three boots of each
+	rm -rf "$WORK/runs"
+	for n in 1 2 3; do
+		boot "$WORK/runs/ring4/stock.$n" 600 50.0 400 1.0 5000
+		# an outlier among three boots must not matter
+		boot "$WORK/runs/ring4/series.$n" "$([ $n = 2 ] && echo 9999 || echo "$1")" "$2" "$3" "$4" "${5:-5000}"
+	done
+}
+
+report() { "$REPORT" "$@" "$WORK/runs" >"$WORK/said" 2>&1; RC=$?; }
+exits() { [ "$RC" -eq "$1" ]; }
+says() { grep -qE -- "$1" "$WORK/said"; }
+says_not() { ! says "$1"; }
+
+measure 750 100.0 408 1.10 5100
+report --json "$WORK/j" --svg "$WORK/s"
+check 'every bar just cleared' exits 0
+check '  none is said to be missed' says_not MISSED
+check '  medians, not means' says '600 +750 1.25x'
+check '  JSON is there' grep -q '"optimal_pct": 100.000' "$WORK/j"
+check '  and a picture with both lines' test "$(grep -c '<path' "$WORK/s")" -eq 4
+check '  nothing half-written is left' test ! -e "$WORK/j.new" -a ! -e "$WORK/s.new"
+
+measure 751 100.0 400 1.0
+report
+check 'a remote pick too dear' exits 1
+check '  says which' says 'MISSED .*remote pick'
+measure 600 99.99 400 1.0
+report
+check 'a pick not optimal' exits 1
+check '  says which' says 'MISSED .*optimal picks'
+report --no-bars
+check '  not judged when not asked' exits 0
+measure 600 100.0 409 1.0
+report
+check 'a local pick too dear' exits 1
+measure 600 100.0 400 1.11
+report
+check 'a crowded node' exits 1
+
+measure 600 100.0 400 1.0 5101
+report
+check 'a storm too dear' exits 1
+check '  says which' says 'MISSED .*storm'
+
+measure 600 100.0 400 1.0
+rm -r "$WORK/runs/ring4/series.3"
+report
+check 'a boot missing on one side' exits 2
+measure 600 100.0 400 1.0
+printf 'drain mode=flat' >>"$WORK/runs/ring4/stock.1/out"
+report
+check 'a record cut short' exits 2
+check '  says where' says 'stock.1/out is cut short'
+measure 600 100.0 400 1.0
+echo 'drain mode=flat via=wake api=select optimal_pct=many' >>"$WORK/runs/ring4/series.1/out"
+report
+check 'a number that is none' exits 2
+rm -rf "$WORK/runs"
+mkdir "$WORK/runs"
+report
+check 'nothing measured' exits 2
+measure 600 100.0 400 1.0
+report --svg /proc/nearnode.svg
+check 'a picture that cannot be written' exits 2
+check '  says so' says 'cannot write /proc/nearnode.svg'
+
+echo "1..$N"
+[ "$BAD" -eq 0 ]
