@@ -131,6 +131,19 @@ unsigned long long samples_median(struct samples *s)
 	return s->nr & 1 ? s->v[s->nr / 2] : (s->v[s->nr / 2 - 1] + s->v[s->nr / 2] + 1) / 2;
 }
 
+double samples_middle(struct samples *s)
+{
+	int cut = s->nr > 2 ? (s->nr + 9) / 10 : 0;
+	double sum = 0;
+
+	if (!s->nr)
+		return 0;
+	qsort(s->v, s->nr, sizeof(*s->v), compare);
+	for (int i = cut; i < s->nr - cut; i++)
+		sum += s->v[i];
+	return sum / (s->nr - 2 * cut);
+}
+
 double samples_mean(const struct samples *s)
 {
 	double sum = 0;

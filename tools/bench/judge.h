@@ -70,5 +70,12 @@ void samples_add(struct samples *s, unsigned long long v);
 void samples_free(struct samples *s);
 unsigned long long samples_median(struct samples *s);	/* sorts */
 double samples_mean(const struct samples *s);
+/*
+ * The mean without the tenth at either end. What a pick costs has two values or
+ * more: the search goes on where the last one ended, and wraps around or does not.
+ * Which of them is the median can depend on one single pick; the plain mean, on an
+ * interrupt.
+ */
+double samples_middle(struct samples *s);	/* sorts */
 
 #endif

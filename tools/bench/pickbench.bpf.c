@@ -54,6 +54,62 @@ int BPF_PROG(on_mark)
 	return 0;
 }
 
+/*
+ * The kernel's note that a CPU becomes idle or busy, from its beginning to its
+ * end. Attached only while that is measured.
+ */
+struct pb_updates updates[PB_NR_UPDATES];
+u64 update_began[PB_MAX_CPUS];
+
+static __always_inline void update_begins(void)
+{
+	struct bpf_perf_event_value v;
+
+	bpf_perf_event_read_value(&counters, BPF_F_CURRENT_CPU, &v, sizeof(v));
+	update_began[bpf_get_smp_processor_id() & (PB_MAX_CPUS - 1)] = v.counter;
+}
+
+static __always_inline void update_ends(u32 what)
+{
+	struct bpf_perf_event_value v;
+	u32 i;
+
+	bpf_perf_event_read_value(&counters, BPF_F_CURRENT_CPU, &v, sizeof(v));
+	i = __sync_fetch_and_add(&updates[what].nr, 1);
+	updates[what].insns[i & (PB_MAX_UPDATES - 1)] =
+		v.counter - update_began[bpf_get_smp_processor_id() & (PB_MAX_CPUS - 1)];
+}
+
+SEC("fentry/__scx_update_idle")
+int BPF_PROG(on_update, struct rq *rq, bool idle, bool do_notify)
+{
+	update_begins();
+	return 0;
+}
+
+SEC("fexit/__scx_update_idle")
+int BPF_PROG(on_updated, struct rq *rq, bool idle, bool do_notify)
+{
+	/* Without it is a CPU that was idle and stays so. */
+	if (do_notify)
+		update_ends(idle ? PB_TO_IDLE : PB_TO_BUSY);
+	return 0;
+}
+
+SEC("fentry/scx_bpf_nr_node_ids")
+int BPF_PROG(on_empty)
+{
+	update_begins();
+	return 0;
+}
+
+SEC("fexit/scx_bpf_nr_node_ids")
+int BPF_PROG(on_emptied)
+{
+	update_ends(PB_MARKS);
+	return 0;
+}
+
 #define COUNTED(call) ({			\
 	s32 __cpu;				\
 						\
@@ -218,6 +274,16 @@ SEC("syscall")
 int run_snapshot(void *ctx)
 {
 	take_snapshot(&snap);
+	return 0;
+}
+
+SEC("syscall")
+int run_empty(void *ctx)
+{
+	u32 i;
+
+	bpf_for(i, 0, 64)
+		scx_bpf_nr_node_ids();
 	return 0;
 }
 

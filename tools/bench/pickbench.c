@@ -35,7 +35,9 @@
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define IDLE_TIMEOUT_S	20
+#define MAX_RACES	10	/* in a row, then it counts */
 #define MAX_FAIL_LINES	16	/* per case */
+#define BIG		32	/* CPUs; where there are more, a sample must do */
 #define MAX_DISTS	32	/* distinct distances from one node */
 
 enum { FLAT, NODE };
@@ -61,7 +63,6 @@ static struct options opt = {
 	.via = { true, true },
 	.api = { [PB_SELECT] = true, [PB_SELECT_DFL] = true, [PB_PICK] = true },
 	.drain = true, .affinity = true, .spread = true, .storm = true,
-	.rounds = 3,
 	.runner = -1,
 	.seed = 1,
 };
@@ -275,8 +276,14 @@ static void drain(int via)
 
 static void attach(int m)
 {
+	struct bpf_program *progs[4];
+
 	mode = m;
 	skel = SCX_OPS_OPEN(pickbench_ops, pickbench);
+	progs[0] = skel->progs.on_update;
+	progs[1] = skel->progs.on_updated;
+	progs[2] = skel->progs.on_empty;
+	progs[3] = skel->progs.on_emptied;
 	if (m == NODE)
 		skel->struct_ops.pickbench_ops->flags |= SCX_OPS_BUILTIN_IDLE_PER_NODE;
 	skel->rodata->per_node = m == NODE;
@@ -286,6 +293,10 @@ static void attach(int m)
 	for (int i = 0; i < topo.nr_cpu_nodes; i++)
 		skel->rodata->cpu_nodes[i] = topo.cpu_nodes[i];
 	bpf_program__set_autoload(skel->progs.on_mark, counting);
+	for (unsigned int i = 0; i < ARRAY_SIZE(progs); i++) {
+		bpf_program__set_autoload(progs[i], counting && opt.storm);
+		bpf_program__set_autoattach(progs[i], false);
+	}
 	SCX_OPS_LOAD(skel, pickbench_ops, pickbench, uei);
 	link_ops = SCX_OPS_ATTACH(skel, pickbench_ops, pickbench);
 	for (int c = 0; c < topo.nr_cpus; c++)
@@ -450,6 +461,7 @@ static void report_insns(struct samples *s)
 {
 	if (!s->nr)
 		return;
+	rec_real(&rec, "insn_middle", samples_middle(s));
 	rec_num(&rec, "insn_median", samples_median(s));
 	rec_real(&rec, "insn_mean", samples_mean(s));
 	rec_num(&rec, "insn_min", s->v[0]);
@@ -458,7 +470,7 @@ static void report_insns(struct samples *s)
 
 static void report_case(struct bench_case *c)
 {
-	long total[V_NR] = {}, picks = 0, all;
+	long total[V_NR] = {}, picks = 0, all = 0;
 
 	for (int s = 0; s < S_NR; s++) {
 		long n = 0;
@@ -466,6 +478,7 @@ static void report_case(struct bench_case *c)
 		for (int v = 0; v < V_NR; v++) {
 			n += c->verdicts[s][v];
 			total[v] += c->verdicts[s][v];
+			all += v == V_RACED ? 0 : c->verdicts[s][v];
 		}
 		picks += s == S_BUSY ? 0 : n;
 		if (!n)
@@ -500,7 +513,7 @@ static void report_case(struct bench_case *c)
 	}
 	/* All-busy misses are no picks: they cannot be wrong, only dear. */
 	total[V_OPTIMAL] -= c->verdicts[S_BUSY][V_OPTIMAL];
-	all = picks - total[V_RACED];
+	all -= c->verdicts[S_BUSY][V_OPTIMAL];
 	rec_begin(&rec, "drain");
 	case_id(c);
 	rec_num(&rec, "picks", picks);
@@ -525,7 +538,7 @@ static void report_case(struct bench_case *c)
 		printf(" | insn");
 		for (int s = 0; s < S_NR; s++)
 			if (c->insns[s].nr)
-				printf(" %s %llu", situation_names[s], samples_median(&c->insns[s]));
+				printf(" %s %.0f", situation_names[s], samples_middle(&c->insns[s]));
 	}
 	printf("\n");
 	fflush(stdout);
@@ -584,13 +597,22 @@ static void drain_from(struct bench_case *c, int start, const struct pb_mask *al
 
 /* --- full affinity ---------------------------------------------------------- */
 
+/*
+ * From every CPU in turn, or on a big machine from about @want, as a drain takes
+ * as long as the square of the CPUs. Odd: not always a node's first CPU.
+ */
+static int start_step(int want)
+{
+	return topo.nr_cpus > BIG ? (topo.nr_cpus / want) | 1 : 1;
+}
+
 static void drain_all_starts(int via, int api, unsigned long long flags)
 {
 	struct bench_case *c = new_case(via, api, "full");
 
 	c->flags = flags;
 	for (int r = 0; r < opt.rounds; r++)
-		for (int s = 0; s < topo.nr_cpus; s++)
+		for (int s = 0; s < topo.nr_cpus; s += start_step(BIG))
 			if (mask_test(&topo.online, s))
 				drain_from(c, s, &topo.online);
 	report_case(c);
@@ -675,7 +697,7 @@ static void phase_affinity(int via)
 			snprintf(name, sizeof(name), "%s:%s", by_task ? "task" : "arg", mask_kinds[kind]);
 			c = new_case(via, api, name);
 			c->by_task = by_task;
-			for (int s = 0; s < topo.nr_cpus; s++) {
+			for (int s = 0; s < topo.nr_cpus; s += start_step(BIG / 4)) {
 				struct pb_mask m;
 
 				if (!mask_test(&topo.online, s))
@@ -738,6 +760,26 @@ static void add_fair_share(double *share, int start, int picks)
 	}
 }
 
+/*
+ * Did a CPU that had been taken become idle again in mid-drain? Picking it is right
+ * then, but no overflow.
+ */
+static bool overflow_raced(int node)
+{
+	struct pb_mask seen = topo.node_cpus[node];
+
+	for (unsigned int k = 0; k < skel->bss->nr_picks; k++) {
+		int cpu = skel->bss->picks[k].cpu;
+
+		if (cpu < 0)
+			continue;
+		if (mask_test(&seen, cpu))
+			return true;
+		mask_set(&seen, cpu);
+	}
+	return false;
+}
+
 /* From each node, all its own CPUs taken and all others idle, @picks picks. */
 static void spread(int via, int api, int picks)
 {
@@ -757,10 +799,14 @@ static void spread(int via, int api, int picks)
 			cpu++;
 		/* Overflow comes from a busy CPU of the full node itself. */
 		run_on(cpu);
-		release_all();
 		req.start_cpu = cpu;
-		skel->bss->req = req;
-		drain(via);
+		for (int try = 0; try < MAX_RACES; try++) {
+			release_all();
+			skel->bss->req = req;
+			drain(via);
+			if (!overflow_raced(node))
+				break;
+		}
 		for (unsigned int k = 0; k < skel->bss->nr_picks; k++)
 			if (skel->bss->picks[k].cpu >= 0)
 				count[topo.cpu_node[skel->bss->picks[k].cpu]]++;
@@ -808,7 +854,8 @@ static void phase_spread(int via)
 
 /* --- a storm of wake-ups --------------------------------------------------------- */
 
-#define STORM_WAKEUPS	300	/* of each task */
+#define STORM_WAKEUPS	100	/* of each task */
+#define STORMS		3	/* in a round: one differs from the next by some percent */
 
 static const char * const storm_kinds[] = { "pinned", "free" };
 
@@ -881,12 +928,76 @@ static double storm_once(bool is_free)
 	return (double)(executed() - before) / nr / STORM_WAKEUPS;
 }
 
+/* Runs @what, either a storm or nothing at all, between marks. */
+static void marked(struct bpf_program *begin, struct bpf_program *end, void (*what)(void))
+{
+	struct bpf_link *links[] = { bpf_program__attach(begin), bpf_program__attach(end) };
+
+	if (!links[0] || !links[1])
+		die("cannot trace %s: %s", bpf_program__name(begin), strerror(errno));
+	what();
+	bpf_link__destroy(links[0]);
+	bpf_link__destroy(links[1]);
+}
+
+static void empty_marks(void)
+{
+	run_prog(skel->progs.run_empty);
+}
+
+static void marked_storm(void)
+{
+	storm_once(false);
+}
+
+/* What it costs the kernel to note that a CPU becomes idle, or busy: exactly. */
+static void measure_updates(void)
+{
+	static const char * const names[] = { [PB_TO_BUSY] = "busy", [PB_TO_IDLE] = "idle" };
+	unsigned long long cost = 0;
+	int home = runner;
+
+	for (int c = 0; c < topo.nr_cpus; c++)
+		if (mask_test(&topo.online, c))
+			run_on(c);
+	run_on(home);
+	memset(skel->bss->updates, 0, sizeof(skel->bss->updates));
+	marked(skel->progs.on_empty, skel->progs.on_emptied, empty_marks);
+	marked(skel->progs.on_update, skel->progs.on_updated, marked_storm);
+	for (int what = PB_NR_UPDATES - 1; what >= 0; what--) {
+		const struct pb_updates *u = &skel->bss->updates[what];
+		struct samples s = {};
+
+		for (unsigned int i = 0; i < u->nr && i < PB_MAX_UPDATES; i++)
+			samples_add(&s, u->insns[i]);
+		if (!s.nr)
+			die("no CPU became %s in a storm?", what == PB_MARKS ? "anything" : names[what]);
+		if (what == PB_MARKS) {
+			cost = samples_median(&s);
+		} else {
+			rec_begin(&rec, "update");
+			rec_str(&rec, "mode", mode_names[mode]);
+			rec_str(&rec, "to", names[what]);
+			rec_num(&rec, "n", u->nr);
+			rec_num(&rec, "insn_median", samples_median(&s) - cost);
+			rec_num(&rec, "insn_min", s.v[0] - cost);
+			rec_num(&rec, "insn_max", s.v[s.nr - 1] - cost);
+			rec_end(&rec);
+			if (!opt.json)
+				printf("%-4s noting that a CPU becomes %s: %llu instructions\n",
+				       mode_names[mode], names[what], samples_median(&s) - cost);
+		}
+		samples_free(&s);
+	}
+}
+
 static void phase_storm(void)
 {
+	measure_updates();
 	for (int kind = 0; kind < 2; kind++) {
 		struct samples s = {};
 
-		for (int i = 0; i < opt.rounds; i++) {
+		for (int i = 0; i < opt.rounds * STORMS; i++) {
 			release_all();
 			samples_add(&s, storm_once(kind));
 			check_scheduler();
@@ -987,7 +1098,8 @@ static const char help[] =
 	"  -t, --test LIST    drain,affinity,spread,storm (all)\n"
 	"  -a, --api LIST     select,select_dfl,pick (all)\n"
 	"  -V, --via LIST     syscall,wake: from a syscall program, from a wake-up (both)\n"
-	"  -r, --rounds N     drains from each start CPU (3)\n"
+	"  -r, --rounds N     drains from each start CPU, triples of storms (3; 1 above\n"
+	"                     32 CPUs)\n"
 	"  -R, --runner CPU   the CPU the programs run on (the last one)\n"
 	"  -s, --seed N       of the random affinity masks (1)\n"
 	"  -o, --output FILE  write the records there, as text\n"
@@ -1095,6 +1207,8 @@ int main(int argc, char **argv)
 	runner = opt.runner >= 0 ? opt.runner : topo.nr_cpus - 1;
 	if (!mask_test(&topo.online, runner))
 		die("CPU %d, asked for with --runner, is not online", runner);
+	if (!opt.rounds)
+		opt.rounds = topo.nr_cpus > BIG ? 1 : 3;
 	if (mask_weight(&topo.online) < 2)
 		die("a single CPU: there is nothing to pick from");
 

@@ -50,4 +50,19 @@ struct pb_pick {
 	int pad;
 };
 
+/* What the marks around the kernel's bookkeeping saw. */
+enum pb_update {
+	PB_TO_BUSY,
+	PB_TO_IDLE,
+	PB_MARKS,	/* next to nothing between them: what measuring costs */
+	PB_NR_UPDATES,
+};
+
+#define PB_MAX_UPDATES	8192	/* a power of two; later ones replace the first */
+
+struct pb_updates {
+	unsigned int nr;
+	unsigned int insns[PB_MAX_UPDATES];
+};
+
 #endif

@@ -90,7 +90,7 @@ static double number(const struct record *r, const char *key)
 	double d;
 
 	if (!v)
-		die("a '%s' record has no %s", r->kind, key);
+		die("a '%s' record has no %s: written by another version of pickbench? Measure again", r->kind, key);
 	d = strtod(v, &end);
 	if (end == v || *end)
 		die("%s=%s is not a number", key, v);
@@ -250,10 +250,11 @@ static double insns(const struct topology *t, enum kernel k, const char *mode, c
 	snprintf(v, sizeof(v), "via=%s", via);
 	snprintf(a, sizeof(a), "api=%s", api);
 	snprintf(c, sizeof(c), "class=%s", situation);
-	return median(t, k, "class", "insn_median", want);
+	return median(t, k, "class", "insn_middle", want);
 }
 
 static const char * const storms[] = { "pinned", "free" };
+static const char * const updates[] = { "idle", "busy" };
 
 static double storm(const struct topology *t, enum kernel k, const char *mode, const char *tasks)
 {
@@ -265,6 +266,17 @@ static double storm(const struct topology *t, enum kernel k, const char *mode, c
 	return median(t, k, "storm", "insn_median", want);
 }
 
+/* Only the kernel's own note that a CPU becomes idle, or busy. */
+static double update(const struct topology *t, enum kernel k, const char *mode, const char *to)
+{
+	char m[32], s[32];
+	const char *want[] = { m, s, NULL };
+
+	snprintf(m, sizeof(m), "mode=%s", mode);
+	snprintf(s, sizeof(s), "to=%s", to);
+	return median(t, k, "update", "insn_median", want);
+}
+
 static double of_drain(const struct topology *t, enum kernel k, const char *mode, const char *field)
 {
 	char m[32];
@@ -272,6 +284,34 @@ static double of_drain(const struct topology *t, enum kernel k, const char *mode
 
 	snprintf(m, sizeof(m), "mode=%s", mode);
 	return median(t, k, "drain", field, want);
+}
+
+/* In flat mode the pick kfuncs know no start: nothing is near or far of it. */
+static bool is_selector(const struct record *r)
+{
+	const char *api = value(r, "api");
+
+	return api && strncmp(api, "select", 6) == 0;
+}
+
+/* Of the fullest node, whichever call and however many picks. */
+static double crowding(const struct topology *t, enum kernel k, const char *mode)
+{
+	double worst = -1;
+
+	for (int i = 0; i < t->nr_boots[k]; i++) {
+		const struct boot *b = &t->boot[k][i];
+
+		for (int n = 0; n < b->nr; n++) {
+			const struct record *r = &b->rec[n];
+			const char *m = value(r, "mode");
+
+			if (!strcmp(r->kind, "spread") && is_selector(r) && m && !strcmp(m, mode) &&
+			    number(r, "worst_ratio") > worst)
+				worst = number(r, "worst_ratio");
+		}
+	}
+	return worst;
 }
 
 /* Mean distance of the picks in order, over all start CPUs. Returns how many. */
@@ -305,79 +345,177 @@ static double near_half(const struct topology *t, enum kernel k, const char *mod
 	return n ? sum / n : -1;
 }
 
+/* The bars */
+
+struct bar {
+	const char *title;
+	double limit, worst;
+	bool at_least;		/* or at most */
+	int measured, unmeasured;
+	char where[160], missing[160];
+};
+
+__attribute__((format(printf, 3, 4))) static void measure(struct bar *b, double v, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!b->measured++ || (b->at_least ? v < b->worst : v > b->worst)) {
+		b->worst = v;
+		va_start(ap, fmt);
+		vsnprintf(b->where, sizeof(b->where), fmt, ap);
+		va_end(ap);
+	}
+}
+
+__attribute__((format(printf, 2, 3))) static void not_measured(struct bar *b, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (b->unmeasured++)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(b->missing, sizeof(b->missing), fmt, ap);
+	va_end(ap);
+}
+
+static bool cleared(const struct bar *b)
+{
+	return b->measured && !b->unmeasured && (b->at_least ? b->worst >= b->limit : b->worst <= b->limit + 1e-9);
+}
+
+enum { BAR_OPTIMAL, BAR_REMOTE, BAR_BUSY, BAR_LOCAL, BAR_SPREAD, BAR_STORM, NR_BARS };
+
+static struct bar bars[] = {
+	[BAR_OPTIMAL] = { .title = "optimal picks, every drain, mask and boot, %", .limit = 100, .at_least = true },
+	[BAR_REMOTE] = { .title = "instructions per remote pick, x stock flat (4, 8, 16 nodes)", .limit = 1.25 },
+	[BAR_BUSY] = { .title = "instructions per all-busy miss, x stock flat (4, 8, 16 nodes)", .limit = 1.10 },
+	[BAR_LOCAL] = { .title = "instructions per local pick, x stock flat (4, 8, 16 nodes)", .limit = 1.02 },
+	[BAR_SPREAD] = { .title = "equidistant overflow: fullest node, x its share", .limit = 1.10 },
+	[BAR_STORM] = { .title = "instructions per wake-up in a storm, x stock in the same mode", .limit = 1.02 },
+};
+
+/* Where picks may cost so much and no more. SMT chooses between cores and distance. */
+static bool costs_judged(const struct topology *t)
+{
+	return !t->smt && (t->nodes == 4 || t->nodes == 8 || t->nodes == 16);
+}
+
 /* The table */
 
-static void print_pair(double stock, double series, double base)
+/* A hundred columns are enough for this. */
+static void print_name(const struct topology *t, int m)
 {
-	if (stock < 0 || series < 0)
-		printf("  %5s %5s      ", "-", "-");
+	printf("%-10s %2d %-4s", m ? "" : t->name, t->nodes, modes[m]);
+}
+
+/* Rounded down: 99.99 % is not 100. */
+static double tenths(double v)
+{
+	return (long)(v * 10 + 1e-6) / 10.0;
+}
+
+static char mark(bool missed)
+{
+	return missed ? '!' : ' ';
+}
+
+static void print_pair(double stock, double series, double base, double limit)
+{
+	if (stock < 0 || series < 0 || base <= 0)
+		printf(" %5s %5s %5s", "-", "-", " ");
 	else
-		printf("  %5.0f %5.0f %4.2fx", stock, series, series / base);
+		printf(" %5.0f %5.0f %4.2f%c", stock, series, series / base,
+		       mark(limit > 0 && series / base > limit + 1e-9));
 }
 
 static void print_table(void)
 {
+	static const int bar[] = { BAR_LOCAL, BAR_REMOTE, BAR_BUSY };
 	static const char * const situations[] = { "local", "remote", "busy" };
 
-	printf("Every idle CPU is picked once, from each start CPU in turn, by the built-in selector\n"
-	       "at wake-up. Medians of %d boots of each kernel.\n\n", topo[0].nr_boots[STOCK]);
-	printf("  optimal    picks that passed over no nearer idle CPU\n"
-	       "  distance   mean distance of the first half of the picks\n"
-	       "  local ...  kernel instructions for a pick: in the own node, in another one, and for\n"
-	       "             finding out that all are busy; x: series against stock's flat mode\n\n");
-	printf("%-12s %5s %-9s %15s %13s  %17s  %17s  %17s\n", "", "", "",
-	       "optimal %", "distance", "local      ", "remote      ", "all busy     ");
-	printf("%-12s %5s %-9s  %6s %7s  %5s %6s", "topology", "nodes", "mode", "stock", "series", "stock", "series");
+	printf("Every idle CPU is picked once, from each start CPU in turn, by the built-in selector at\n"
+	       "wake-up: in the kernel as it is (stock) and with the series. %s\n\n",
+	       topo[0].nr_boots[STOCK] > 1 ? "Medians of several boots." : "One boot of each.");
+	printf("  mode       flat: one idle mask for the machine; node: one for each node\n"
+	       "  optimal    %% of picks that passed over no nearer idle CPU\n"
+	       "  distance   mean of the first half of the picks\n"
+	       "  local ...  kernel instructions for a pick that finds a CPU in its own node, for one that\n"
+	       "             finds it elsewhere, and for learning that all are busy\n"
+	       "  x          series against the flat mode of stock; ! where that misses its bar\n\n");
+	printf("%18s %12s  %12s  %-17s %-17s %s\n", "", "optimal", "distance", "   local pick",
+	       "   remote pick", "   all busy");
+	printf("%-18s stock series  stock series", "topology, nodes");
 	for (int i = 0; i < 3; i++)
-		printf("  %5s %6s     ", "stock", "series");
+		printf("%s stock series   x", i ? " " : "");
 	printf("\n");
 	for (int i = 0; i < nr_topos; i++) {
 		const struct topology *t = &topo[i];
 
 		for (int m = 0; m < 2; m++) {
-			printf("%-12s %5d %-9s ", m ? "" : t->name, t->nodes, mode_titles[m]);
-			printf(" %6.2f %7.2f", of_drain(t, STOCK, modes[m], "optimal_pct"),
-			       of_drain(t, SERIES, modes[m], "optimal_pct"));
-			printf("  %5.1f %6.1f", near_half(t, STOCK, modes[m]), near_half(t, SERIES, modes[m]));
+			double optimal = of_drain(t, SERIES, modes[m], "optimal_pct");
+
+			print_name(t, m);
+			printf(" %5.1f %5.1f%c", tenths(of_drain(t, STOCK, modes[m], "optimal_pct")),
+			       tenths(optimal), mark(optimal < bars[BAR_OPTIMAL].limit));
+			printf(" %6.1f %5.1f ", near_half(t, STOCK, modes[m]), near_half(t, SERIES, modes[m]));
 			for (unsigned int s = 0; s < ARRAY_SIZE(situations); s++)
 				print_pair(insns(t, STOCK, modes[m], "wake", "select", situations[s]),
 					   insns(t, SERIES, modes[m], "wake", "select", situations[s]),
-					   insns(t, STOCK, "flat", "wake", "select", situations[s]));
+					   insns(t, STOCK, "flat", "wake", "select", situations[s]),
+					   costs_judged(t) ? bars[bar[s]].limit : 0);
 			printf("\n");
 		}
 	}
 }
 
-/* What the bookkeeping costs those who do not search, and those who do. */
+/* What bookkeeping costs those who don't search and those who do; where overflow goes. */
 static void print_storms(void)
 {
-	bool head = false;
-
+	printf("\n"
+	       "  storm      instructions for a wake-up while all CPUs sleep and wake all the time: of tasks\n"
+	       "             bound to a CPU, which do not search, and of free ones; x: against stock\n"
+	       "  to idle    of these, what only notes that a CPU becomes idle, or busy\n"
+	       "  crowding   when each node overflows in turn: what the fullest got, against its share\n\n");
+	printf("%18s %-20s %-20s %s\n", "", "   storm, bound", "   storm, free",
+	       "    to idle      to busy     crowding");
+	printf("%-18s  stock series   x    stock series   x    stock series stock series stock series\n",
+	       "topology, nodes");
 	for (int i = 0; i < nr_topos; i++) {
 		const struct topology *t = &topo[i];
 
 		for (int m = 0; m < 2; m++) {
-			if (storm(t, STOCK, modes[m], "pinned") < 0)
-				continue;
-			if (!head)
-				printf("\nInstructions for a wake-up, when all CPUs sleep and wake all the time:\n"
-				       "%-12s %5s %-9s %25s  %25s\n", "", "", "",
-				       "pinned fair tasks    ", "free sched_ext tasks   ");
-			head = true;
-			printf("%-12s %5d %-9s", m ? "" : t->name, t->nodes, mode_titles[m]);
+			print_name(t, m);
 			for (unsigned int s = 0; s < ARRAY_SIZE(storms); s++) {
 				double stock = storm(t, STOCK, modes[m], storms[s]);
 				double series = storm(t, SERIES, modes[m], storms[s]);
 
-				printf("  %8.0f %8.0f %5.3fx", stock, series, series / stock);
+				if (stock <= 0 || series < 0)
+					printf(" %6s %6s %6s", "-", "-", " ");
+				else
+					printf(" %6.0f %6.0f %5.3f%c", stock, series, series / stock,
+					       mark(series / stock > bars[BAR_STORM].limit + 1e-9));
 			}
+			for (unsigned int u = 0; u < ARRAY_SIZE(updates); u++) {
+				double stock = update(t, STOCK, modes[m], updates[u]);
+				double series = update(t, SERIES, modes[m], updates[u]);
+
+				if (stock < 0 || series < 0)
+					printf(" %6s %5s", "-", "-");
+				else
+					printf(" %6.0f %5.0f", stock, series);
+			}
+			if (t->nodes > 1)
+				printf("  %5.2f %5.2f%c", crowding(t, STOCK, modes[m]), crowding(t, SERIES, modes[m]),
+				       mark(crowding(t, SERIES, modes[m]) > bars[BAR_SPREAD].limit + 1e-9));
+			else
+				printf("  %5s %5s", "-", "-");
 			printf("\n");
 		}
 	}
 }
 
 /* Where each pick went, for people: at most this many columns. */
-#define MAX_COLUMNS 16
+#define MAX_COLUMNS 18
 
 static void print_order(void)
 {
@@ -397,16 +535,15 @@ static void print_order(void)
 				if (!n)
 					continue;
 				if (!m && !k && step > 1)
-					printf("  (%s: each column is %d picks)\n", t->name, step);
-				printf("  %-12s %-9s %-7s", m || k ? "" : t->name, k ? "" : mode_titles[m],
-				       kernel_names[k]);
+					printf("(%s: a column is the mean of %d picks)\n", t->name, step);
+				printf("%-10s %-4s %-6s", m || k ? "" : t->name, k ? "" : modes[m], kernel_names[k]);
 				for (int p = 0; p < n; p += step) {
 					double sum = 0;
 					int q;
 
 					for (q = p; q < n && q < p + step; q++)
 						sum += dist[q];
-					printf(" %4.0f", sum / (q - p));
+					printf(" %3.0f", sum / (q - p));
 				}
 				printf("\n");
 			}
@@ -414,50 +551,7 @@ static void print_order(void)
 	}
 }
 
-/* The bars */
-
-struct bar {
-	const char *title;
-	double limit, worst;
-	bool at_least;		/* or at most */
-	int measured;
-	char where[160];
-};
-
-static void measure(struct bar *b, double v, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (!b->measured++ || (b->at_least ? v < b->worst : v > b->worst)) {
-		b->worst = v;
-		va_start(ap, fmt);
-		vsnprintf(b->where, sizeof(b->where), fmt, ap);
-		va_end(ap);
-	}
-}
-
-static bool cleared(const struct bar *b)
-{
-	return b->measured && (b->at_least ? b->worst >= b->limit : b->worst <= b->limit + 1e-9);
-}
-
-enum { BAR_OPTIMAL, BAR_REMOTE, BAR_BUSY, BAR_LOCAL, BAR_SPREAD, BAR_STORM, NR_BARS };
-
-static struct bar bars[] = {
-	[BAR_OPTIMAL] = { "optimal picks, every drain, mask and boot, %", 100, 0, true, 0, "" },
-	[BAR_REMOTE] = { "instructions per remote pick, x stock flat (4, 8, 16 nodes)", 1.25, 0, false, 0, "" },
-	[BAR_BUSY] = { "instructions per all-busy miss, x stock flat (4, 8, 16 nodes)", 1.10, 0, false, 0, "" },
-	[BAR_LOCAL] = { "instructions per local pick, x stock flat (4, 8, 16 nodes)", 1.02, 0, false, 0, "" },
-	[BAR_SPREAD] = { "equidistant overflow: fullest node, x its share", 1.10, 0, false, 0, "" },
-	[BAR_STORM] = { "instructions per wake-up in a storm, x stock in the same mode", 1.02, 0, false, 0, "" },
-};
-
-static bool is_selector(const struct record *r)
-{
-	const char *api = value(r, "api");
-
-	return api && strncmp(api, "select", 6) == 0;
-}
+/* How the measurements stand to the bars */
 
 static void measure_records(const struct topology *t)
 {
@@ -467,7 +561,9 @@ static void measure_records(const struct topology *t)
 		for (int i = 0; i < b->nr; i++) {
 			const struct record *r = &b->rec[i];
 
-			/* What the pick kfunc does is no drain from a start CPU in flat mode. */
+			if (!strcmp(r->kind, "drain") && number(r, "optimal_pct") > 100)
+				die("%s, boot %d of series: optimal_pct=%s is no percentage", t->name, n + 1,
+				    value(r, "optimal_pct"));
 			if (!strcmp(r->kind, "drain"))
 				measure(&bars[BAR_OPTIMAL], number(r, "optimal_pct"), "%s, %s, %s, %s, %s",
 					t->name, value(r, "mode"), value(r, "via"), value(r, "api"),
@@ -491,6 +587,9 @@ static void measure_cost(const struct topology *t, enum kernel k, int bar, const
 				if (base > 0 && x >= 0)
 					measure(&bars[bar], x / base, "%s, %s, %s, %s: %.0f against %.0f",
 						t->name, mode_titles[m], vias[v], selectors[a], x, base);
+				else
+					not_measured(&bars[bar], "%s, %s, %s, %s", t->name, mode_titles[m],
+						     vias[v], selectors[a]);
 			}
 }
 
@@ -504,6 +603,8 @@ static void measure_storms(const struct topology *t)
 			if (base > 0 && x >= 0)
 				measure(&bars[BAR_STORM], x / base, "%s, %s, %s tasks: %.0f against %.0f",
 					t->name, mode_titles[m], storms[s], x, base);
+			else
+				not_measured(&bars[BAR_STORM], "%s, %s, %s tasks", t->name, mode_titles[m], storms[s]);
 		}
 }
 
@@ -513,9 +614,14 @@ static void measure_bars(void)
 		const struct topology *t = &topo[i];
 
 		measure_records(t);
+		for (int m = 0; m < 2; m++) {
+			if (of_drain(t, SERIES, modes[m], "optimal_pct") < 0)
+				not_measured(&bars[BAR_OPTIMAL], "%s, %s", t->name, mode_titles[m]);
+			if (t->nodes > 1 && crowding(t, SERIES, modes[m]) < 0)
+				not_measured(&bars[BAR_SPREAD], "%s, %s", t->name, mode_titles[m]);
+		}
 		measure_storms(t);
-		/* SMT chooses between cores and distance; its cost is in the table. */
-		if (t->smt || (t->nodes != 4 && t->nodes != 8 && t->nodes != 16))
+		if (!costs_judged(t))
 			continue;
 		measure_cost(t, SERIES, BAR_REMOTE, "remote");
 		measure_cost(t, SERIES, BAR_BUSY, "busy");
@@ -531,14 +637,23 @@ static int print_bars(void)
 	for (unsigned int i = 0; i < NR_BARS; i++) {
 		const struct bar *b = &bars[i];
 
-		if (!b->measured) {
-			printf("  not measured  %s\n", b->title);
+		/* Nothing here that it applies to: no bar. Something without a figure: missed. */
+		if (!b->measured && !b->unmeasured) {
+			printf("  -               %s: applies to no topology here\n", b->title);
 			continue;
 		}
 		if (!cleared(b))
 			bad++;
-		printf("  %-6s %7.2f  (bar %s %.2f)  %s\n                 worst: %s\n", cleared(b) ? "ok" : "MISSED",
-		       b->worst, b->at_least ? ">=" : "<=", b->limit, b->title, b->where);
+		printf("  %-6s", cleared(b) ? "ok" : "MISSED");
+		if (b->measured)
+			printf(" %7.2f  %s (bar: %s %.2f)\n                  %s: %s\n", b->worst, b->title,
+			       b->at_least ? "at least" : "at most", b->limit,
+			       b->at_least ? "least" : "most", b->where);
+		else
+			printf("          %s\n", b->title);
+		if (b->unmeasured)
+			printf("                  not measured: %s%s\n", b->missing,
+			       b->unmeasured > 1 ? " and more" : "");
 	}
 	return bad;
 }
@@ -622,6 +737,9 @@ static void write_json(const char *path)
 				json_number(f, "first_half_distance", near_half(t, k, modes[m]), false);
 				json_number(f, "storm_pinned", storm(t, k, modes[m], "pinned"), false);
 				json_number(f, "storm_free", storm(t, k, modes[m], "free"), false);
+				json_number(f, "to_idle", update(t, k, modes[m], "idle"), false);
+				json_number(f, "to_busy", update(t, k, modes[m], "busy"), false);
+				json_number(f, "crowding", crowding(t, k, modes[m]), false);
 				fprintf(f, "\"pick_distance\": [");
 				n = pick_order(t, k, modes[m], "dist", dist);
 				for (int p = 0; p < n; p++)
@@ -653,29 +771,29 @@ static void write_json(const char *path)
 #define MARGIN	50
 #define HEAD	70
 
-static void draw_line(FILE *f, const double *dist, int n, double max, int x0, int y0, const char *style)
+/* Steps: each pick is as wide as any other. */
+static void draw_line(FILE *f, const double *dist, int n, int most, double max, int x0, int y0, const char *style)
 {
-	fprintf(f, "<path fill=\"none\" %s d=\"", style);
-	for (int i = 0; i < n; i++) {
-		double y = y0 + PANEL_H - dist[i] / max * PANEL_H;
-
-		fprintf(f, "%s%.1f %.1f H%.1f", i ? " V" : "M", i ? y : x0 + 0.0, i ? x0 + (double)PANEL_W * i / n : y,
-			x0 + (double)PANEL_W * (i + 1) / n);
-	}
+	fprintf(f, "<path fill=\"none\" %s d=\"M%d", style, x0);
+	for (int i = 0; i < n; i++)
+		fprintf(f, "%s%.1f H%.1f", i ? " V" : " ", y0 + PANEL_H - dist[i] / max * PANEL_H,
+			x0 + (double)PANEL_W * (i + 1) / most);
 	fprintf(f, "\"/>\n");
 }
 
 static void draw_panel(FILE *f, const struct topology *t, int m, int x0, int y0)
 {
 	static const char * const style[] = {
-		"stroke=\"#d9822b\" stroke-width=\"2\"", "stroke=\"#1f6fb2\" stroke-width=\"2.5\""
+		"stroke=\"#f0a860\" stroke-width=\"6\"", "stroke=\"#1f6fb2\" stroke-width=\"2\""
 	};
 	static double dist[NR_KERNELS][MAX_PICKS];
 	double max = 1;
-	int n[NR_KERNELS];
+	int n[NR_KERNELS], most = 1;
 
 	for (int k = 0; k < NR_KERNELS; k++) {
 		n[k] = pick_order(t, k, modes[m], "dist", dist[k]);
+		if (n[k] > most)
+			most = n[k];
 		for (int i = 0; i < n[k]; i++)
 			if (dist[k][i] > max)
 				max = dist[k][i];
@@ -683,19 +801,19 @@ static void draw_panel(FILE *f, const struct topology *t, int m, int x0, int y0)
 	max *= 1.05;
 	fprintf(f, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"#fafafa\" stroke=\"#ccc\"/>\n",
 		x0, y0, PANEL_W, PANEL_H);
-	fprintf(f, "<text x=\"%d\" y=\"%d\" font-weight=\"bold\">%s, %s mode</text>\n", x0, y0 - 8, t->name, mode_titles[m]);
+	fprintf(f, "<text x=\"%d\" y=\"%d\" font-weight=\"bold\">%s, %s</text>\n", x0, y0 - 8, t->name, mode_titles[m]);
 	fprintf(f, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">optimal: stock %.1f %%, series %.1f %%</text>\n",
-		x0 + PANEL_W, y0 - 8, of_drain(t, STOCK, modes[m], "optimal_pct"),
-		of_drain(t, SERIES, modes[m], "optimal_pct"));
+		x0 + PANEL_W, y0 - 8, tenths(of_drain(t, STOCK, modes[m], "optimal_pct")),
+		tenths(of_drain(t, SERIES, modes[m], "optimal_pct")));
 	for (int i = 0; i <= 2; i++)
 		fprintf(f, "<text x=\"%d\" y=\"%.0f\" text-anchor=\"end\" fill=\"#666\">%.0f</text>\n", x0 - 6,
 			y0 + PANEL_H - PANEL_H * i / 2.1 + 4, max / 1.05 * i / 2);
 	fprintf(f, "<text x=\"%d\" y=\"%d\" fill=\"#666\">pick 1</text>\n", x0, y0 + PANEL_H + 14);
 	fprintf(f, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\" fill=\"#666\">%d</text>\n", x0 + PANEL_W,
-		y0 + PANEL_H + 14, n[STOCK]);
+		y0 + PANEL_H + 14, most);
 	for (int k = 0; k < NR_KERNELS; k++)
 		if (n[k])
-			draw_line(f, dist[k], n[k], max, x0, y0, style[k]);
+			draw_line(f, dist[k], n[k], most, max, x0, y0, style[k]);
 }
 
 static void write_svg(const char *path)
@@ -712,7 +830,7 @@ static void write_svg(const char *path)
 		width, HEAD + rows * (PANEL_H + MARGIN) + 20);
 	fprintf(f, "<text x=\"%d\" y=\"28\" font-size=\"17\">Distance of each idle CPU picked, in order, until none is left"
 		"</text>\n", MARGIN);
-	fprintf(f, "<text x=\"%d\" y=\"48\"><tspan fill=\"#d9822b\">&#9632; stock</tspan>  <tspan fill=\"#1f6fb2\">"
+	fprintf(f, "<text x=\"%d\" y=\"48\"><tspan fill=\"#f0a860\">&#9632; stock</tspan>  <tspan fill=\"#1f6fb2\">"
 		"&#9632; series</tspan>  mean over all start CPUs; a line that never falls is the best there is</text>\n", MARGIN);
 	for (int i = 0; i < nr_topos; i++) {
 		if (topo[i].nodes < 2)
@@ -726,9 +844,10 @@ static void write_svg(const char *path)
 }
 
 static const char help[] =
-	"usage: pickreport [--json FILE] [--svg FILE] [--no-bars] DIR\n"
+	"usage: pickreport [--json FILE] [--svg FILE] [--order] [--no-bars] DIR\n"
 	"\n"
-	"Compares what pickbench measured in DIR/TOPOLOGY/{stock,series}.N/out.\n"
+	"Compares what pickbench measured in DIR/TOPOLOGY/{stock,series}.N/out. --order\n"
+	"also prints the distance of each pick in order, which the picture shows.\n"
 	"\n"
 	"Exit status: 0, 1 if a bar is missed (never with --no-bars), 2 if it could not\n"
 	"tell.\n";
@@ -737,10 +856,11 @@ int main(int argc, char **argv)
 {
 	static const struct option longopts[] = {
 		{ "json", 1, NULL, 'j' }, { "svg", 1, NULL, 's' }, { "no-bars", 0, NULL, 'n' },
+		{ "order", 0, NULL, 'o' },
 		{ "help", 0, NULL, 'h' }, {}
 	};
 	const char *json = NULL, *svg = NULL;
-	bool no_bars = false;
+	bool no_bars = false, order = false;
 	int c, bad = 0;
 
 	while ((c = getopt_long(argc, argv, "h", longopts, NULL)) != -1) {
@@ -750,6 +870,9 @@ int main(int argc, char **argv)
 			break;
 		case 's':
 			svg = optarg;
+			break;
+		case 'o':
+			order = true;
 			break;
 		case 'n':
 			no_bars = true;
@@ -770,7 +893,8 @@ int main(int argc, char **argv)
 	measure_bars();
 	print_table();
 	print_storms();
-	print_order();
+	if (order)
+		print_order();
 	if (!no_bars)
 		bad = print_bars();
 	if (json)

@@ -35,8 +35,10 @@ pickbench() { # STOCKDIR
 	printf '%s\n' "$out/pickbench"
 }
 
-boot() { # DIR KERNELDIR INITRD PROGRAM TOPOLOGY
-	local dir=$1 key
+# In a subshell: the lock, against another run of the same, ends with it.
+boot() ( # DIR KERNELDIR INITRD PROGRAM TOPOLOGY
+	dir=$1
+	with_lock "bench-$(basename "$(dirname "$dir")")-$(basename "$dir")"
 	key=$(cat "$2/key" "$4" "$BENCH/jobs/pickbench.sh" <("$NNBOOT" --print-topo "$5" --json) | hash_text)
 	[ "$(cat "$dir/key" 2>/dev/null)" != "$key" ] || return 0
 	rm -rf -- "$dir"
@@ -45,7 +47,7 @@ boot() { # DIR KERNELDIR INITRD PROGRAM TOPOLOGY
 		--timeout "${TIMEOUT:-1800}" --file "$4:/nn/bin/pickbench" --job "$BENCH/jobs/pickbench.sh" \
 		--out "$dir" >"$dir/summary" 2>&1 || return 1
 	printf '%s\n' "$key" >"$dir/key"
-}
+)
 
 # Boots stock and series in turn. Leaves DIR/TOPOLOGY/KERNEL.N/out; sets STOCK
 # and SERIES, where the kernels lie.
@@ -63,6 +65,7 @@ run() { # DIR BOOTS TOPOLOGY...
 	SERIES=$series
 	program=$(pickbench "$stock")
 	initrd=$("$NN_TOP/tools/guest/mkinitramfs.sh")
+	step "measuring: $# topologies, $boots boot(s) of each kernel; what is there already is not repeated"
 	for n in $(seq "$boots"); do
 		for topo in "$@"; do
 			t0=$SECONDS
@@ -83,14 +86,23 @@ run() { # DIR BOOTS TOPOLOGY...
 	done
 }
 
-# Sections whose growth a kernel developer asks about, in bytes.
+# What grows in memory, by symbols and in bytes; the series' own KUnit test is in
+# nobody's kernel but ours.
 sizes() { # STOCKDIR SERIESDIR
+	local k
 	say
 	say "Size of the kernel:"
-	"${GNU}size" "$1/vmlinux" "$2/vmlinux" | awk '
-		NR == 2 { text = $1; data = $2; bss = $3 }
-		NR == 3 { printf "  text %+d (%.3f %%), data %+d, bss %+d bytes, series against stock\n",
-			$1 - text, ($1 - text) * 100 / text, $2 - data, $3 - bss }'
+	for k in "$@"; do
+		"${GNU}nm" -p -a -S -t d "$k/vmlinux" | awk '
+			NF == 3 && $2 == "a" { file = $3; next }
+			NF != 4 || file == "node_order_test.c" { next }
+			tolower($3) ~ /^[tw]$/ { code += $2 }
+			tolower($3) ~ /^[rdb]$/ { data += $2 }
+			END { printf "%d %d\n", code, data }'
+	done | awk '
+		NR == 1 { code = $1; data = $2 }
+		NR == 2 { printf "  code %+d (%.3f %%), data %+d bytes, series against stock\n",
+			$1 - code, ($1 - code) * 100 / code, $2 - data }'
 }
 
 compare() { # NAME BOOTS TOPOLOGY... : OPTIONS in REPORT_OPTIONS
@@ -99,7 +111,7 @@ compare() { # NAME BOOTS TOPOLOGY... : OPTIONS in REPORT_OPTIONS
 	out=${OUT:-$NN_CACHE/out/$name}
 	"$NN_BUILD/packages.sh" base kernel "$ARCH_PURPOSE" guest bpf qemu
 	run "$runs" "$boots" "$@"
-	make -s -C "$BENCH" report OUTPUT="$NN_CACHE/guest/host" || die "the report does not build (see above)"
+	make -s -C "$BENCH" report OUTPUT="$NN_CACHE/guest/host" >/dev/null || die "the report does not build (see above)"
 	# What this call asked for, out of all that was ever measured.
 	view=$(mktemp -d "$(cache_dir tmp)/view.XXXXXX")
 	NN_TRASH+=("$view")
@@ -129,7 +141,7 @@ REPORT_OPTIONS=()
 case ${1:-} in
 bench) compare bench "${BOOTS:-5}" ${TOPO:-1node 2node ring4 mesh4 asym4 cpuless4 sparse6 kunpeng920 smt4 ring8 glueless8 ring16 ring64 torus64} ;;
 demo)
-	REPORT_OPTIONS=(--no-bars)
+	REPORT_OPTIONS=(--order --no-bars)
 	compare demo "${BOOTS:-1}" ${TOPO:-2node ring4 kunpeng920 glueless8 ring8}
 	;;
 *) die "usage: bench.sh bench|demo" ;;

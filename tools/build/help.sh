@@ -26,7 +26,8 @@ nearnode: NUMA-aware placement for sched_ext, as a kernel patch series
 Variables
   ARCH=arm64|x86_64        VARIANT=debug        KERNEL=stock|series
   TOPO=NAME or FILE        a machine, see tools/harness/topologies/
-  MODE=mt|icount|single    how QEMU runs its CPUs
+  MODE=single|icount|mt    how QEMU runs its CPUs; mt is no place for schedulers,
+                           see Documentation/results/reload_loop.md
   KERNEL_SRC=DIR           another base: a clean git tree or unpacked tree of 7.3.y
   V=1  show what tools print     YES=1  install packages without asking
   JOBS=N  parallel compilers     XDG_CACHE_HOME=DIR  where everything is kept

@@ -68,13 +68,15 @@ cache_dir() {
 	printf '%s\n' "$NN_CACHE/$1"
 }
 
-# with_lock NAME: holds the lock until this process ends.  Waits, and says so.
+# with_lock NAME: holds the lock until this process ends.  Waits, and says so, not
+# on standard output, which may be what somebody reads a path from.
 with_lock() {
 	local dir fd
 	dir=$(cache_dir lock)
 	exec {fd}>"$dir/$1"
 	flock -n "$fd" && return
-	note "waiting for another nearnode run that holds the lock '$1'"
+	# not to standard output, which may be somebody's answer
+	note "waiting for another nearnode run that holds the lock '$1'" >&2
 	flock "$fd"
 }
 

@@ -192,6 +192,7 @@ static void check_helpers(void)
 	samples_add(&s, 6);
 	check("even median rounds up", samples_median(&s) == 6, "");
 	check("mean", samples_mean(&s) == 5.25, "");
+	check("middle cuts both ends", samples_middle(&s) == 5.5, "");
 	samples_free(&s);
 	m = list("0-2,5,64-65\n");
 	check("lists", mask_weight(&m) == 6 &&

@@ -121,5 +121,11 @@ check "--compare of a run with itself: exit 0" exits 0
 nn --compare "$WORK/a.json" "$WORK/b.json"
 check "--compare with a regression: exit 1" exits 1
 
+nn --help
+check "--help: exit 0" exits 0
+for option in $(grep -oE -- '--[a-z-]+' "$WORK/said" | sort -u); do
+	check "the manual has $option" grep -q -- "$option" "$DATA/../../Documentation/nnboot.1"
+done
+
 printf '1..%d\n' "$N"
 exit "$FAILED"
