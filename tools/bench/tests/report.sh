@@ -32,7 +32,7 @@ boot() {
 		echo "pickbench format=1 kernel=k cpus=4 nodes=4 smt=0 counting=1 runner=3"
 		for mode in flat node; do
 			for tasks in pinned free; do
-				echo "storm mode=$mode tasks=$tasks insn_median=$6"
+				echo "storm mode=$mode tasks=$tasks insn_middle=$6"
 			done
 			echo "update mode=$mode to=idle insn_median=91"
 			echo "update mode=$mode to=busy insn_median=92"

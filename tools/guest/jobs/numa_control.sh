@@ -13,7 +13,7 @@ echo "1..1"
 $runner -t =numa_distance >$log 2>&1
 sed 's/^/    | /' $log
 if grep -q '^not ok 1 numa_distance ' $log &&
-   grep -Eq 'start from CPU [0-9]+, node [0-9]+: pick [0-9]+ was .* \(distance [0-9]+\), expected .* \(distance [0-9]+\)$' $log; then
+   grep -Eq '^ERR: default mode, .*, start node [0-9]+, .*: picked CPU .*\(distance [0-9]+\), expected CPU .*\(distance [0-9]+\)' $log; then
 	echo "ok 1 - numa_distance fails and says which CPU was passed over"
 else
 	echo "not ok 1 - numa_distance fails and says which CPU was passed over"

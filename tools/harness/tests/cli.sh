@@ -123,9 +123,9 @@ check "--compare with a regression: exit 1" exits 1
 
 nn --help
 check "--help: exit 0" exits 0
-for option in $(grep -oE -- '--[a-z-]+' "$WORK/said" | sort -u); do
+while read -r option; do
 	check "the manual has $option" grep -q -- "$option" "$DATA/../../Documentation/nnboot.1"
-done
+done < <(grep -oE -- '--[a-z-]+' "$WORK/said" | sort -u)
 
 printf '1..%d\n' "$N"
 exit "$FAILED"
