@@ -1,0 +1,136 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# report.sh ACCREPORT: what it says of counts made up here.
+set -u
+
+REPORT=$(realpath "$1")
+WORK=$(mktemp -d)
+trap 'rm -rf -- "$WORK"' EXIT
+N=0
+BAD=0
+RC=0
+
+check() { # NAME COMMAND...
+	local name=$1
+	shift
+	N=$((N + 1))
+	if "$@" >/dev/null 2>&1; then
+		echo "ok $N - accreport: $name"
+	else
+		BAD=$((BAD + 1))
+		echo "not ok $N - accreport: $name"
+		sed 's/^/# /' "$WORK/said"
+	fi
+}
+
+run() { # ARG...
+	RC=0
+	"$REPORT" "$@" >"$WORK/said" 2>&1 || RC=$?
+}
+
+said() { grep -qE -- "$1" "$WORK/said"; }
+exits() { [ "$RC" -eq "$1" ]; }
+
+header() { # CACHE
+	printf '{"type":"header","format":1,"arch":"arm64","spaces":"both","every":0,"cache":%s,"nodes":2,' "$1"
+	printf '"node_of_cpu":[0,0,1,1],"distances":[[10,20],[40,10]]}\n'
+}
+row() { # NAME INSTANCE ROW CAUSE CPUS
+	printf '{"type":"row","region":1,"name":"%s","instance":%s,"row":%s,"cause":"%s","by_cpu":0,"cpus":[%s]}\n' "$@"
+}
+end() { printf '{"type":"end","stray_marks":%s}\n' "$1"; }
+
+mkdir "$WORK/a"
+{
+	header null
+	row copy 1 0 every '{"cpu":0,"user":{"loads":[50,20],"stores":[10,0]},"kernel":{"loads":[20,0]}}'
+	row copy 1 1 end '{"cpu":1,"user":{},"kernel":{"stores":[0,60]}},{"cpu":3,"user":{"loads":[20,20]},"kernel":{"io_loads":3,"unknown_stores":1},"block_ops":5,"block_ops_seen":1}'
+	row idle 1 0 end ''
+	end 0
+} >"$WORK/a/accesses.jsonl"
+{
+	header '{"size":32768,"ways":8,"line":64}'
+	row copy 1 0 end '{"cpu":0,"user":{"loads":[900,100],"load_misses":[30,10]},"kernel":{}}'
+	end 2
+} >"$WORK/b.jsonl"
+
+run "$WORK/a"
+check "a directory: exit 0" exits 0
+# node 0 to 0 and 1: 80 and 80, node 1 to 0 and 1: 20 and 20
+check "sums, remote shares, distance and cost" \
+	said '^copy +1 +200 +35\.0 +50\.000 +33\.333 +75\.000 +17\.00 +340\.0$'
+check "a region without accesses" said '^idle +1 +0 +0\.0 +- +- +- +- +-$'
+check "devices are told" said 'copy: and 3 accesses to devices'
+check "unknown memory is told" said 'copy: and 1 accesses to memory of no node'
+check "hidden accesses are told" said 'copy: 4 instructions .* hides'
+run --matrix --region copy "$WORK/a"
+check "the matrix, first node" said '^ +0 +80 +80$'
+check "the matrix, second node" said '^ +1 +20 +20$'
+check "only the region asked for" test "$(grep -c '^idle' "$WORK/said")" -eq 0
+run --cpus "$WORK/a"
+check "a CPU's line" said '^ +1 +0 +60 +100\.0 +100\.000 +- +100\.000 +20\.00 +120\.0$'
+run --rows "$WORK/a"
+check "a row's line" said '^ +1 +0 every +100 +10\.0 +20\.000 +25\.000 +0\.000 +12\.00 +120\.0$'
+run --space kernel "$WORK/a"
+check "the kernel's alone" said '^copy +1 +80 +75\.0 +75\.000 +- +75\.000 +17\.50 +140\.0$'
+run --json "$WORK/a"
+check "JSON: the sums" said '"remote_pct": 50'
+check "JSON: the matrix" said '\[80, 80\]'
+check "JSON: rows" said '"cause": "every"'
+check "JSON is JSON" perl -MJSON::PP -0777 -ne 'decode_json($_)' "$WORK/said"
+
+run "$WORK/b.jsonl"
+check "with a cache the misses are judged" said '^copy +1 +1000 +40 +0\.0 +25\.000 +25\.000 +- +12\.50 +50\.0$'
+check "marks that did not fit are told" said '2 marks did not fit'
+run "$WORK/a" "$WORK/b.jsonl"
+check "two side by side" \
+	said '^copy +\| +200 +50\.000 +17\.00 \| +40 +25\.000 +12\.50 \| +-25\.000 +-85\.29$'
+check "... a region that one of them lacks" said '^idle +\| +- +- +- \| +- +- +- \| +- +-$'
+run --json "$WORK/a" "$WORK/b.jsonl"
+check "... as JSON" test "$(grep -c '"file":' "$WORK/said")" -eq 2
+
+head -n -1 "$WORK/a/accesses.jsonl" >"$WORK/cut.jsonl"
+run "$WORK/cut.jsonl"
+check "a file without an end: exit 1" exits 1
+check "... it is named" said 'cut\.jsonl has no end'
+run --partial "$WORK/cut.jsonl"
+check "... --partial: exit 0" exits 0
+run --region nothing "$WORK/a"
+check "a region that there is not: exit 1" exits 1
+check "... it is named" said "'nothing'"
+
+# what it is, what its second line is
+while IFS='|' read -r what line; do
+	{ header null; printf '%s\n' "$line"; end 0; } >"$WORK/bad.jsonl"
+	run "$WORK/bad.jsonl"
+	check "$what: exit 2" exits 2
+	check "... file and line are named" said 'bad\.jsonl:2: '
+done <<'LIST'
+broken JSON|{"type":"row",
+an unknown line|{"type":"foo"}
+no type|{}
+a row without a name|{"type":"row","region":1,"instance":1,"row":0,"cause":"end","cpus":[]}
+a CPU that there is not|{"type":"row","region":1,"name":"x","instance":1,"row":0,"cause":"end","cpus":[{"cpu":4}]}
+counts of too many nodes|{"type":"row","region":1,"name":"x","instance":1,"row":0,"cause":"end","cpus":[{"cpu":0,"user":{"loads":[1,2,3]}}]}
+a count that is none|{"type":"row","region":1,"name":"x","instance":1,"row":0,"cause":"end","cpus":[{"cpu":0,"user":{"loads":[1,-2]}}]}
+a second header|{"type":"header","format":1}
+LIST
+row x 1 0 end '' >"$WORK/bad.jsonl"
+run "$WORK/bad.jsonl"
+check "no header: exit 2" exits 2
+printf '{"type":"header","format":2}\n' >"$WORK/bad.jsonl"
+run "$WORK/bad.jsonl"
+check "another format: exit 2" exits 2
+run "$WORK/none.jsonl"
+check "no file: exit 2" exits 2
+check "... it is named" said 'none\.jsonl'
+run
+check "no argument: exit 2" exits 2
+run --space moon "$WORK/a"
+check "an unknown space: exit 2" exits 2
+run --help
+check "--help: exit 0" exits 0
+
+echo "1..$N"
+[ "$BAD" -eq 0 ]
