@@ -45,19 +45,22 @@ static const char usage_text[] =
 "  --arch ARCH        arm64 (default) or x86_64\n"
 "  --qemu BIN         the QEMU to use\n"
 "  --qemu-arg ARG     one further argument for it; may be repeated\n"
+"  --accesses PLUGIN[,cache=SIZE:WAYS:LINE][,every=N][,space=user|kernel]\n"
+"                     count memory accesses by nodes; see Documentation/accesses.md\n"
 "  --data DIR         topologies/, splat.deny and splat.allow (default: beside nnboot)\n"
 "  --json             results for programs, on standard output\n"
 "  --verbose          show the console while it runs\n"
 "  --keep             keep the initramfs that was booted\n"
 "\n"
 "DIR gets console.log, job.log (what the job printed), out (what it wrote to\n"
-"$NN_OUT), qemu.log, command, and at the end results.json.\n"
+"$NN_OUT), qemu.log, command, accesses.jsonl if they are counted, and at the end\n"
+"results.json.\n"
 "Exit: 0 all well, 1 a test or the job failed, 2 usage, 3 splat, panic or sudden\n"
 "end, 4 time limit, 5 could not run.\n";
 
 struct options {
 	const char *kernel, *initrd, *topo, *job, *append, *arch, *qemu, *out, *allow;
-	const char *compare, *print_topo, *mode;
+	const char *compare, *print_topo, *mode, *accesses;
 	char *data;
 	double timeout;
 	bool json, interactive, verbose, keep, list;
@@ -104,7 +107,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 	enum {
 		OPT_KERNEL = 256, OPT_INITRD, OPT_TOPO, OPT_MODE, OPT_TIMEOUT, OPT_JOB, OPT_FILE,
 		OPT_APPEND, OPT_OUT, OPT_JSON, OPT_INTERACTIVE, OPT_QEMU, OPT_QEMU_ARG, OPT_ARCH,
-		OPT_DATA, OPT_VERBOSE, OPT_KEEP, OPT_LIST, OPT_PRINT, OPT_COMPARE, OPT_ALLOW, OPT_HELP
+		OPT_DATA, OPT_VERBOSE, OPT_KEEP, OPT_LIST, OPT_PRINT, OPT_COMPARE, OPT_ALLOW, OPT_ACCESSES,
+		OPT_HELP
 	};
 	static const struct option longopts[] = {
 		{ "kernel", required_argument, NULL, OPT_KERNEL },
@@ -121,6 +125,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "qemu", required_argument, NULL, OPT_QEMU },
 		{ "qemu-arg", required_argument, NULL, OPT_QEMU_ARG },
 		{ "arch", required_argument, NULL, OPT_ARCH },
+		{ "accesses", required_argument, NULL, OPT_ACCESSES },
 		{ "data", required_argument, NULL, OPT_DATA },
 		{ "verbose", no_argument, NULL, OPT_VERBOSE },
 		{ "keep", no_argument, NULL, OPT_KEEP },
@@ -158,6 +163,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 			o->qemu_args[o->nr_qemu_args++] = optarg;
 			break;
 		case OPT_ARCH: o->arch = optarg; break;
+		case OPT_ACCESSES: o->accesses = optarg; break;
 		case OPT_DATA: o->data = xstrdup(optarg); break;
 		case OPT_VERBOSE: o->verbose = true; break;
 		case OPT_KEEP: o->keep = true; break;
@@ -423,7 +429,8 @@ static void collect_qemu_log(struct session *s)
 static void prepare_out(const char *dir)
 {
 	static const char *const ours[] = { "results.json", "console.log", "job.log", "out",
-					    "qemu.log", "dump.txt", "command", "initrd" };
+					    "qemu.log", "dump.txt", "command", "initrd",
+					    "accesses.map", "accesses.jsonl" };
 	char *p, *copy = xstrdup(dir), *path;
 	size_t i;
 	int fd;
@@ -526,6 +533,16 @@ static void finish(struct session *s, bool timed_out, int status)
 	free(json);
 }
 
+static void write_node_map(const struct qemu_config *c)
+{
+	char err[NN_ERR_MAX], *path = in_dir(c->out_dir, "accesses.map"), *text = qemu_node_map(c);
+
+	if (!write_file_atomic(path, text, strlen(text), err))
+		die(NN_CANNOT_RUN, "%s", err);
+	free(path);
+	free(text);
+}
+
 static int run_guest(struct session *s)
 {
 	const struct options *o = s->o;
@@ -533,6 +550,7 @@ static int run_guest(struct session *s)
 		.arch = qemu_arch(o->arch), .binary = o->qemu, .kernel = o->kernel,
 		.topo = &s->topo, .mode = parse_mode(o->mode), .append = o->append,
 		.out_dir = o->out, .extra = o->qemu_args, .nr_extra = o->nr_qemu_args,
+		.accesses = o->accesses,
 	};
 	char err[NN_ERR_MAX], *initrd, *path, *command, **argv;
 	bool timed_out;
@@ -547,6 +565,8 @@ static int run_guest(struct session *s)
 	if (!write_file_atomic(path, command, strlen(command), err))
 		die(NN_CANNOT_RUN, "%s", err);
 	free(path);
+	if (o->accesses)
+		write_node_map(&c);
 	path = in_dir(o->out, "console.log");
 	s->log = fopen(path, "we");
 	if (!s->log)
@@ -647,6 +667,14 @@ static int boot(const struct options *o)
 	check_readable("initramfs", o->initrd);
 	if (o->job)
 		check_readable("job", o->job);
+	if (o->accesses) {
+		char *plugin = xstrndup(o->accesses, strcspn(o->accesses, ","));
+
+		if (o->interactive)
+			try_help("--accesses needs --out%s", ", so not --interactive");
+		check_readable("plugin", plugin);
+		free(plugin);
+	}
 	if (!topo_load(&s->topo, topologies, o->topo, err) ||
 	    !splat_rules_load(&s->rules, deny, allow, err))
 		die(NN_USAGE, "%s", err);

@@ -26,6 +26,7 @@ const struct qemu_arch qemu_arches[] = {
 		.cpu = "max,pauth-impdef=on",
 		.console = "ttyAMA0",
 		.clusters = true,
+		.ram = 0x40000000,
 	}, {
 		.name = "x86_64",
 		.binary = "qemu-system-x86_64",
@@ -33,6 +34,7 @@ const struct qemu_arch qemu_arches[] = {
 		.cpu = "max",
 		.console = "ttyS0",
 		.dies = true,
+		.pci_hole = true,
 	}, { 0 }
 };
 
@@ -142,10 +144,57 @@ char **qemu_argv(const struct qemu_config *c)
 	    xasprintf("console=%s earlycon printk.time=1 nokaslr oops=panic panic=-1 rdinit=/init%s%s%s",
 		      c->arch->console, c->interactive ? " nearnode.interactive" : "",
 		      c->append ? " " : "", c->append ? c->append : ""));
+	if (c->accesses) {
+		int plugin = strcspn(c->accesses, ",");
+
+		opt(&a, "-plugin", xasprintf("%s%.*s,map=%s/accesses.map,out=%s/accesses.jsonl%s",
+					      strchr(c->accesses, '/') ? "" : "./", plugin, c->accesses, c->out_dir,
+					      c->out_dir, c->accesses + plugin));
+	}
 	for (i = 0; i < c->nr_extra; i++)
 		add(&a, xstrdup(c->extra[i]));
 	add(&a, NULL);
 	return a.v;
+}
+
+#define GIB (1ull << 30)
+
+char *qemu_node_map(const struct qemu_config *c)
+{
+	const struct topology *t = c->topo;
+	unsigned long long total = (unsigned long long)t->mem_mib << 20, hole = 0, at = c->arch->ram;
+	struct strbuf sb = { 0 };
+	unsigned int i, j;
+
+	/* q35 makes the hole larger when it cannot have all memory below it */
+	if (c->arch->pci_hole)
+		hole = total >= 0xb0000000 ? 2 * GIB : 0xb0000000;
+	sb_printf(&sb, "# %s on %s\nnodes %u\ncpus", t->name, c->arch->name, t->nr_nodes);
+	for (i = 0; i < t->nr_cpus; i++)
+		sb_printf(&sb, " %u", t->llc_node[i / t->llc_cpus]);
+	sb_str(&sb, "\n");
+	for (i = 0; i < t->nr_nodes; i++) {
+		unsigned long long size = (unsigned long long)t->node[i].mem_mib << 20;
+
+		while (size) {
+			unsigned long long part = size;
+
+			if (at == hole)
+				at = 4 * GIB;
+			if (at < hole && at + part > hole)
+				part = hole - at;
+			sb_printf(&sb, "mem %u 0x%llx 0x%llx\n", i, at, part);
+			at += part;
+			size -= part;
+		}
+	}
+	for (i = 0; i < t->nr_nodes; i++) {
+		sb_str(&sb, "distances");
+		for (j = 0; j < t->nr_nodes; j++)
+			sb_printf(&sb, " %u", t->dist[i][j]);
+		sb_str(&sb, "\n");
+	}
+	return sb.s;
 }
 
 void qemu_argv_free(char **argv)

@@ -21,6 +21,8 @@ struct qemu_arch {
 	const char *console;
 	bool clusters;		/* the machine knows clusters */
 	bool dies;		/* ... or dies, of which each socket has one */
+	unsigned long long ram;	/* where it begins */
+	bool pci_hole;		/* ... and there is a hole in it below 4 GiB */
 };
 
 struct qemu_config {
@@ -32,6 +34,7 @@ struct qemu_config {
 	const char *append;	/* NULL: nothing */
 	const char *out_dir;	/* NULL when interactive */
 	bool interactive;
+	const char *accesses;	/* the plugin that counts accesses and its options; NULL: none */
 	char **extra;		/* further arguments for QEMU */
 	size_t nr_extra;
 };
@@ -51,6 +54,11 @@ const struct qemu_arch *qemu_arch(const char *name);	/* NULL: unknown */
 /* NULL-terminated; strings and array belong to the caller */
 char **qemu_argv(const struct qemu_config *c);
 void qemu_argv_free(char **argv);
+/*
+ * The nodes of CPUs and of physical memory, for the plugin; it expects them as
+ * OUT/accesses.map.
+ */
+char *qemu_node_map(const struct qemu_config *c);
 /* As a line for a shell. */
 char *qemu_command_line(char **argv);
 

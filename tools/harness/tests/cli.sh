@@ -103,6 +103,14 @@ check "  the file is named" said none
 boot ok --job "$WORK/no-job"
 check "no job: not 0" test "$RC" -ne 0
 check "  the file is named" said no-job
+boot ok --accesses "$WORK/no-plugin.so,every=5"
+check "no plugin: not 0" test "$RC" -ne 0
+check "  the file is named, without its options" said "no-plugin.so:"
+echo plugin >"$WORK/plugin.so"
+boot ok --accesses "$WORK/plugin.so"
+check "--accesses writes the map of nodes" grep -q "^mem 3 0x70000000 0x10000000$" "$WORK/out/accesses.map"
+nn --kernel "$WORK/Image" --initrd "$WORK/base.cpio" --topo ring4 --interactive --accesses "$WORK/plugin.so"
+check "--accesses without --out: exit 2" exits 2
 nn
 check "no arguments: exit 2" exits 2
 nn --list

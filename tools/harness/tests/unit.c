@@ -305,8 +305,40 @@ static void test_qemu(void)
 	       "qemu: both directions when asymmetric", line);
 	report(strstr(line, "thread=multi") && !strstr(line, "icount") && strstr(line, "dies=1") &&
 	       strstr(line, "ttyS0"), "qemu: x86_64, multi-threaded", line);
+	report(!strstr(line, "-plugin"), "qemu: no plugin unless accesses are counted", line);
 	free(line);
 	qemu_argv_free(argv);
+
+	c.accesses = "a/b.so,cache=off";
+	c.out_dir = "o";
+	argv = qemu_argv(&c);
+	line = qemu_command_line(argv);
+	report(strstr(line, " -plugin a/b.so,map=o/accesses.map,out=o/accesses.jsonl,cache=off\n"),
+	       "qemu: the plugin that counts accesses", line);
+	free(line);
+	qemu_argv_free(argv);
+	line = qemu_node_map(&c);
+	report(strstr(line, "\nmem 0 0x0 0x") && strstr(line, "\ndistances 10 15 "), "qemu: x86_64's map of nodes",
+	       line);
+	free(line);
+	for (i = 0; i < t->nr_nodes; i++)
+		t->node[i].mem_mib = i == 2 ? 0 : 1536;
+	t->mem_mib = 3 * 1536;
+	line = qemu_node_map(&c);
+	report(strstr(line, "\nmem 0 0x0 0x60000000\nmem 1 0x60000000 0x20000000\nmem 1 0x100000000 0x40000000\n"
+			    "mem 3 0x140000000 0x60000000\ndistances "),
+	       "qemu: a node around x86_64's hole, one without memory", line);
+	free(line);
+	t->node[0].mem_mib = 2048;
+	line = qemu_node_map(&c);
+	report(strstr(line, "\nmem 0 0x0 0x80000000\nmem 1 0x100000000 0x60000000\n"),
+	       "qemu: a node that ends at the hole", line);
+	free(line);
+	c.arch = qemu_arch("arm64");
+	line = qemu_node_map(&c);
+	report(strstr(line, "\nmem 0 0x40000000 0x80000000\nmem 1 0xc0000000 0x60000000\nmem 3 0x120000000 "),
+	       "qemu: arm64 has no hole", line);
+	free(line);
 	topo_free(t);
 	free(t);
 }
