@@ -46,7 +46,7 @@ build_perf() {
 	make -C "$SRC/tools/perf" -j"$NN_JOBS" O="$WORK" ARCH="$ARCH" CROSS_COMPILE="$GNU" prefix=/usr \
 		NO_JEVENTS=1 BUILD_BPF_SKEL=0 NO_LIBTRACEEVENT=1 NO_LIBPYTHON=1 NO_SLANG=1 \
 		NO_LIBLLVM=1 NO_CAPSTONE=1 NO_LIBNUMA=1 NO_LIBPFM4=1 NO_LIBDEBUGINFOD=1 NO_BABELTRACE2=1 \
-		NO_JVMTI=1 NO_SDT=1 NO_DEMANGLE=1 NO_RUST=1 NO_LIBCAP=1 "$WORK/perf"
+		NO_JVMTI=1 NO_SDT=1 NO_DEMANGLE=1 NO_RUST=1 "$WORK/perf"
 }
 
 # wanted_by FILE...: the shared libraries that these name.
@@ -108,11 +108,15 @@ add_debian() { # TREE
 }
 
 make_tree() { # TREE
-	local tree=$1 tests=$1/usr/libexec/perf-core/tests
+	local tree=$1 tests=$1/usr/libexec/perf-core/tests lib
 	add_debian "$tree"
 	mkdir -p "$tests"
 	cp -r -- "$SRC/tools/perf/tests/shell" "$tests/"
 	chmod 755 "$tests"/shell/*.sh
+	for lib in libelf libdw libz libzstd; do
+		wanted_by "$WORK/perf" | grep -q "^$lib\.so" ||
+			die "perf was built without $lib" "See which feature is missing and why: $WORK.log"
+	done
 	# Debug information of perf itself would be 60 MB.
 	"${GNU}strip" --strip-debug -o "$tree/usr/bin/perf" "$WORK/perf"
 	add_libraries "$tree" "$tree"/usr/bin/*
