@@ -44,9 +44,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: spe_pattern [ROUNDS]\n");
 		return 2;
 	}
-	printf("reads %ld at 0x%lx writes %ld at 0x%lx bytes %zu\n", rounds * READS * WORDS,
-	       (unsigned long)pattern_reads, rounds * WRITES * WORDS, (unsigned long)pattern_writes,
-	       sizeof(pattern_reads));
+	printf("loads %ld stores %ld pattern_reads 0x%lx pattern_writes 0x%lx bytes %zu\n",
+	       rounds * READS * WORDS, rounds * WRITES * WORDS, (unsigned long)pattern_reads,
+	       (unsigned long)pattern_writes, sizeof(pattern_reads));
 	fflush(stdout);
 	for (r = 0; r < rounds; r++) {
 		for (i = 0; i < READS; i++)
