@@ -86,7 +86,8 @@ sed 's/^/# /' $log
 result $rc "perf script: every access is to the function's own array, three loads for a store"
 
 rm -f $dir/mem
-perf mem record -o $dir/mem -- spe_pattern >$dir/pattern 2>$log
+# all of them, not only those of 30 cycles and more
+perf mem record -o $dir/mem --ldlat 1 -- spe_pattern >$dir/pattern 2>$log
 result $? "perf mem record"
 
 perf mem report -i $dir/mem --stdio -s sym,symbol_daddr,mem -n >$dir/out 2>$log && awk '

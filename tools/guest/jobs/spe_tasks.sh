@@ -4,8 +4,9 @@
 # Four tasks follow each other from CPU to CPU, each in a buffer of its own, and one
 # of them is profiled: every address that is recorded must be that task's, every PID
 # its PID. Once the whole machine is profiled, to see that the others would be noticed.
+# NN_TASK_SECONDS is how long each recording takes (3).
 
-seconds=${NN_SPE_SECONDS:-3}
+seconds=${NN_TASK_SECONDS:-3}
 dir=/tmp/spe_tasks
 log=$dir/log
 mine=2
@@ -121,7 +122,7 @@ for kind in u ""; do
 	: >$log
 	rm -f $dir/task$mine $dir/data
 	start_others
-	perf record -o $dir/data -e arm_spe_0//$kind -c 1024 -- spe_task $mine "$seconds" >$dir/task$mine 2>>$log &
+	perf record -o $dir/data -e arm_spe_0//$kind -c 8192 -- spe_task $mine "$seconds" >$dir/task$mine 2>>$log &
 	recorder=$!
 	take_maps
 	wait $recorder
@@ -135,7 +136,7 @@ for kind in u ""; do
 	start_others
 	spe_task $mine $((seconds + 60)) >$dir/task$mine &
 	take_maps
-	perf record -o $dir/data -e arm_spe_0//$kind -c 1024 -p "$pid" -- sleep "$seconds" >>$log 2>&1
+	perf record -o $dir/data -e arm_spe_0//$kind -c 8192 -p "$pid" -- sleep "$seconds" >>$log 2>&1
 	kill "$pid"
 	stop_others
 	check_one "perf record -p PID, $where"
@@ -144,7 +145,7 @@ done
 : >$log
 rm -f $dir/task$mine $dir/data
 start_others
-perf record -o $dir/data -e arm_spe_0//u -c 1024 -a -- spe_task $mine "$seconds" >$dir/task$mine 2>>$log &
+perf record -o $dir/data -e arm_spe_0//u -c 8192 -a -- spe_task $mine "$seconds" >$dir/task$mine 2>>$log &
 recorder=$!
 take_maps
 wait $recorder
