@@ -55,15 +55,16 @@ take_maps() {
 
 # judge: whose addresses did perf record? Prints the counts.
 judge() {
-	perf script -i $dir/data --itrace=M -F pid,tid,cpu,addr >$dir/script 2>>$log || return 2
-	sed 's/-/ /' $dir/maps | awk -v pid="$pid" '
+	rm -f $dir/strays
+	perf script -i $dir/data --itrace=M -F pid,tid,cpu,addr,ip,sym >$dir/script 2>>$log || return 2
+	sed 's/-/ /' $dir/maps | awk -v pid="$pid" -v strays=$dir/strays '
 		# numbers of 48 bits, as text of one length
 		function norm(s) {
 			sub(/^0x/, "", s)
 			return substr("0000000000000000", 1, 16 - length(s)) s
 		}
 		FILENAME == "-" { nr++; from[nr] = norm($1); to[nr] = norm($2); next }
-		FILENAME ~ /task/ {
+		FILENAME ~ /task[0-9]$/ {
 			if ($3 != "pid") next
 			tasks++
 			first[tasks] = norm($6); last[tasks] = norm($7); owner[tasks] = $4
@@ -79,19 +80,31 @@ judge() {
 				if (a >= first[i] && a < last[i])
 					break
 			if (i <= tasks) {
-				if (owner[i] == pid) own++; else stray++
+				if (owner[i] == pid) {
+					own++
+				} else {
+					stray++
+					print "of others:", $0 >strays
+				}
 				next
 			}
+			# an operation that found nothing left to copy or set accesses nothing
+			if (a ~ /^0+$/) { none++; next }
 			if (a >= "ffff000000000000") { kernel++; next }
 			for (i = 1; i <= nr; i++)
 				if (a >= from[i] && a < to[i])
 					break
-			if (i <= nr) mapped++; else unknown++
+			if (i <= nr) {
+				mapped++
+			} else {
+				unknown++
+				print "unmapped:", $0 >strays
+			}
 		}
 		END {
 			for (c in cpus) nr_cpus++
-			printf "total %d own %d mapped %d kernel %d of-others %d unmapped %d foreign-pids %d cpus %d\n",
-				total, own, mapped, kernel, stray, unknown, foreign, nr_cpus
+			printf "total %d own %d mapped %d kernel %d of-others %d unmapped %d foreign-pids %d cpus %d no-address %d\n",
+				total, own, mapped, kernel, stray, unknown, foreign, nr_cpus, none
 		}' - $dir/task[0-9] $dir/script
 }
 
@@ -100,11 +113,11 @@ check_one() { # NAME
 	counts=$(judge)
 	echo "# $1: $counts"
 	echo "$counts" >>$log
-	head -n 5 $dir/script >>$log
+	head -n 20 $dir/strays >>$log 2>/dev/null
 	# shellcheck disable=SC2086  # a list of words
 	set -- "$1" $counts
 	[ "${3:-0}" -ge 500 ] && [ "$5" -ge $(($3 / 4)) ] && [ "${11}" = 0 ] && [ "${13}" = 0 ] &&
-		[ "${15}" = 0 ] && [ "${17}" -ge 2 ]
+		[ "${15}" = 0 ] && [ "${17}" -ge 2 ] && [ "${19}" -le $(($3 / 20)) ]
 	result $? "$1: all is the task's own"
 	# each context packet has its PID
 	perf report -D -i $dir/data 2>>$log | sed -n 's/.* CONTEXT \(0x[0-9a-f]*\).*/\1/p' | sort | uniq -c >$dir/contexts
@@ -122,7 +135,7 @@ for kind in u ""; do
 	: >$log
 	rm -f $dir/task$mine $dir/data
 	start_others
-	perf record -o $dir/data -e arm_spe_0//$kind -c 8192 -- spe_task $mine "$seconds" >$dir/task$mine 2>>$log &
+	perf record -o $dir/data -e arm_spe_0/jitter=1/$kind -c 4096 -- spe_task $mine "$seconds" >$dir/task$mine 2>>$log &
 	recorder=$!
 	take_maps
 	wait $recorder
@@ -136,7 +149,7 @@ for kind in u ""; do
 	start_others
 	spe_task $mine $((seconds + 60)) >$dir/task$mine &
 	take_maps
-	perf record -o $dir/data -e arm_spe_0//$kind -c 8192 -p "$pid" -- sleep "$seconds" >>$log 2>&1
+	perf record -o $dir/data -e arm_spe_0/jitter=1/$kind -c 4096 -p "$pid" -- sleep "$seconds" >>$log 2>&1
 	kill "$pid"
 	stop_others
 	check_one "perf record -p PID, $where"
@@ -145,7 +158,7 @@ done
 : >$log
 rm -f $dir/task$mine $dir/data
 start_others
-perf record -o $dir/data -e arm_spe_0//u -c 8192 -a -- spe_task $mine "$seconds" >$dir/task$mine 2>>$log &
+perf record -o $dir/data -e arm_spe_0/jitter=1/u -c 4096 -a -- spe_task $mine "$seconds" >$dir/task$mine 2>>$log &
 recorder=$!
 take_maps
 wait $recorder

@@ -15,7 +15,10 @@
 volatile long pattern_reads[WORDS] __attribute__((aligned(4096)));
 volatile long pattern_writes[WORDS] __attribute__((aligned(4096)));
 
-/* noipa: each must stay a function, with one access for each turn of its loop */
+/*
+ * noipa: each must stay a function. One access for each turn of a loop of five
+ * instructions: of four, a sample that comes every 256 would always be the same one.
+ */
 static __attribute__((noipa)) long walk_reads(void)
 {
 	long i, sum = 0;
@@ -30,7 +33,7 @@ static __attribute__((noipa)) void walk_writes(long value)
 	long i;
 
 	for (i = 0; i < WORDS; i++)
-		pattern_writes[i] = value;
+		pattern_writes[i] = value ^ i;
 }
 
 int main(int argc, char **argv)
