@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 B := tools/build
 
 # Given on the command line or in the environment; empty means the default.
-export ARCH TOPO MODE KERNEL KERNEL_SRC VARIANT V YES JOBS TREE FORCE CONTINUE
+export ARCH TOPO MODE KERNEL MACHINE QEMU PERF KERNEL_SRC VARIANT V YES JOBS TREE FORCE CONTINUE
 export JOB FILES APPEND TIMEOUT OUT STEPS BOOTS
 
 VERBS := demo check soak tree export import check-sync lint kernel qemu boot shell bench clean

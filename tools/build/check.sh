@@ -122,7 +122,7 @@ main() {
 	[ -f "$LIST" ] || die "there is no list of steps: $LIST"
 	# All at once, so that there is one question.
 	[ "$LIST" != "$NN_BUILD/steps.list" ] ||
-		"$NN_BUILD/packages.sh" base kernel arm64 x86 guest bpf qemu lint
+		"$NN_BUILD/packages.sh" base kernel arm64 x86 guest perf bpf qemu lint
 	while IFS= read -r row <&9; do
 		row=$(sed -E 's/^#.*//; s/\t+/\t/g' <<<"$row")
 		[ -n "$row" ] || continue
@@ -140,12 +140,12 @@ main() {
 			step_run "$name" "$rest"
 			note "$name: $((SECONDS - t0)) s"
 			;;
-		boot)
+		boot | boot/?*)
 			# Tabs separate, so that names may have blanks.
-			local kernel topo mode seconds job cmdline
+			local kernel topo mode seconds job cmdline machine=${kind#boot}
 			IFS=$'\t' read -r kernel topo mode seconds job cmdline <<<"$rest"
 			BOOT_NAMES+=("$name")
-			BOOT_COMMANDS+=("tools/build/guest.sh test $kernel $topo $mode $seconds $job $(printf %q "$cmdline")")
+			BOOT_COMMANDS+=("${machine:+MACHINE=$(printf %q "${machine#/}") }tools/build/guest.sh test $kernel $topo $mode $seconds $job $(printf %q "$cmdline")")
 			;;
 		*) die "$LIST: unknown kind of step '$kind'" ;;
 		esac

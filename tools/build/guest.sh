@@ -6,10 +6,15 @@
 #   guest.sh test KERNEL TOPOLOGY MODE SECONDS JOB [CMDLINE]
 #                      one boot as lines of results, for check.sh
 #   guest.sh initrd KERNEL...   prints the initramfs that holds their tools
+#   guest.sh perf               prints the one with perf, to be unpacked over it
 #
 # KERNEL is stock or series, with "-VARIANT" if it is one, and "/stock" or
 # "/series" if the tests on board are to be the other's.  Whatever is missing,
 # kernel, QEMU, harness or initramfs, is built first.
+#
+# MACHINE=spe: CPUs with Arm's Statistical Profiling Extension, on our QEMU, with
+# perf on board; MACHINE=spe:MODEL[,PROPERTY=VALUE...] another CPU than "max".
+# QEMU= names the QEMU to use, PERF=1 puts perf on board of any arm64 machine.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -40,9 +45,23 @@ initrd() { # KERNEL...
 	"$NN_TOP/tools/guest/mkinitramfs.sh" "${dirs[@]}"
 }
 
+# Sets SPE and CPU (empty: the usual one) from MACHINE=.
+parse_machine() {
+	SPE=0 CPU=
+	case ${MACHINE:-} in
+	'') return ;;
+	spe) ;;
+	spe:?*) CPU=${MACHINE#spe:} ;;
+	*) die "unknown MACHINE=$MACHINE" "MACHINE=spe, MACHINE=spe:MODEL (neoverse-n1, neoverse-v1, ...), or leave it unset" ;;
+	esac
+	[ "${ARCH:-arm64}" = arm64 ] || die "MACHINE=$MACHINE is for ARCH=arm64, not for $ARCH"
+	SPE=1
+}
+
 # Sets BOOT, the harness's command line for a kernel and a topology.
 boot_command() { # KERNEL TOPOLOGY
-	local dir image=Image
+	local dir image=Image qemu perf
+	parse_machine
 	[ "${ARCH:-arm64}" = arm64 ] || image=bzImage
 	harness
 	# An unknown or contradictory topology is told before anything is built.
@@ -50,6 +69,16 @@ boot_command() { # KERNEL TOPOLOGY
 	kernel_dir "$1" build >&2
 	dir=$(kernel_dir "$1" dir)
 	BOOT=("$NNBOOT" --arch "${ARCH:-arm64}" --kernel "$dir/$image" --initrd "$(initrd "${1#*/}")" --topo "$2")
+	if [ "$SPE" = 1 ] || [ "${PERF:-0}" = 1 ]; then
+		perf=$("$NN_TOP/tools/guest/mkinitramfs.sh" --perf) || exit 1
+		BOOT+=(--initrd "$perf")
+	fi
+	[ "$SPE" = 0 ] || BOOT+=(--spe)
+	[ -z "$CPU" ] || BOOT+=(--cpu "$CPU")
+	if [ "$SPE" = 1 ] || [ -n "${QEMU:-}" ]; then
+		qemu=$("$NN_BUILD/qemu.sh" path) || exit 1
+		BOOT+=(--qemu "$qemu")
+	fi
 }
 
 add_options() {
@@ -64,7 +93,7 @@ add_options() {
 
 verb_boot() {
 	local kernel=${KERNEL:-series} topo=${TOPO:-ring4} out rc=0
-	out=${OUT:-$NN_CACHE/out/boot/$kernel-$(basename "$topo" .topo)}
+	out=${OUT:-$NN_CACHE/out/boot/$kernel-$(basename "$topo" .topo)${MACHINE:+-${MACHINE//[^A-Za-z0-9]/-}}}
 	if [ -n "${JOB:-}" ] && [ ! -f "$JOB" ]; then
 		[ -f "$NN_TOP/tools/guest/jobs/$JOB.sh" ] || die "JOB=$JOB is not a file" \
 			"A script of yours, or one of: $(cd "$NN_TOP/tools/guest/jobs" && echo *.sh | sed 's/\.sh//g')"
@@ -82,6 +111,7 @@ verb_boot() {
 }
 
 verb_shell() {
+	[ "${ARCH:-arm64}" != arm64 ] || PERF=1
 	boot_command "${KERNEL:-series}" "${TOPO:-ring4}"
 	add_options
 	exec "${BOOT[@]}" --interactive
@@ -89,8 +119,8 @@ verb_shell() {
 
 # The result of each test, then of the guest as a whole.
 verb_test() { # KERNEL TOPOLOGY MODE SECONDS JOB [CMDLINE]
-	local out rc=0 name="$1 on $2" bad
-	out=$NN_CACHE/out/check/${1/\//+}-$2-$3-$(basename "$5" .sh)
+	local out rc=0 name="$1 on $2${MACHINE:+ $MACHINE}" bad
+	out=$NN_CACHE/out/check/${1/\//+}-$2-$3-$(basename "$5" .sh)${MACHINE:+-${MACHINE//[^A-Za-z0-9]/-}}
 	boot_command "$1" "$2"
 	BOOT+=(--mode "$3" --timeout "$4")
 	[ "$5" = - ] || BOOT+=(--job "$NN_TOP/$5")
@@ -132,5 +162,6 @@ boot) verb_boot ;;
 shell) verb_shell ;;
 test) shift; [ $# -ge 5 ] || die "usage: guest.sh test KERNEL TOPOLOGY MODE SECONDS JOB [CMDLINE]"; verb_test "$@" ;;
 initrd) shift; initrd "$@" ;;
-*) die "usage: guest.sh boot|shell|test|initrd" ;;
+perf) "$NN_TOP/tools/guest/mkinitramfs.sh" --perf ;;
+*) die "usage: guest.sh boot|shell|test|initrd|perf" ;;
 esac

@@ -28,6 +28,8 @@ Variables
   TOPO=NAME or FILE        a machine, see tools/harness/topologies/
   MODE=single|icount|mt    how QEMU runs its CPUs; mt is no place for schedulers,
                            see Documentation/results/reload_loop.md
+  MACHINE=spe[:MODEL]      CPUs with Arm SPE, perf on board; MODEL: max, neoverse-n1, ...
+  QEMU=PATH                another QEMU             PERF=1  perf on board in any case
   KERNEL_SRC=DIR           another base: a clean git tree or unpacked tree of 7.3.y
   V=1  show what tools print     YES=1  install packages without asking
   JOBS=N  parallel compilers     XDG_CACHE_HOME=DIR  where everything is kept

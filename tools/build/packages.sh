@@ -50,6 +50,7 @@ table() {
 		guest	hdr:libelf.h	libelf-dev
 		guest	hdr:zlib.h	zlib1g-dev
 		guest	hdr:zstd.h	libzstd-dev
+		perf	hdr:elfutils/libdw.h	libdw-dev
 		EOF
 		;;
 	*)
@@ -60,6 +61,7 @@ table() {
 		guest	file:$arm_lib/libelf.a	libelf-dev:arm64
 		guest	file:$arm_lib/libz.a	zlib1g-dev:arm64
 		guest	file:$arm_lib/libzstd.a	libzstd-dev:arm64
+		perf	file:$arm_lib/libdw.so	libdw-dev:arm64
 		EOF
 		;;
 	esac

@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # mkinitramfs.sh KERNELDIR...: makes the guest's initramfs and prints its path.
+# mkinitramfs.sh --perf: makes one to be unpacked over it, with perf and what is
+# profiled with it, so that other boots stay quick.
 #
 #   /init /bin/busybox     the system
 #   /nn/bin                our programs; PATH begins with it
 #   /nn/selftests-NAME     the sched_ext runner of each KERNELDIR's tree (NAME:
 #   /nn/sched-NAME         stock, series) and its schedulers
 #   everything under $NN_CACHE/guest/ARCH/root, where components install theirs
+#
+#   --perf: /usr/bin/perf, its tests, what perf.sh says they need; /nn/bin/spe_*
 #
 # The name is made of the content, so that it changes when anything in it does.
 
@@ -28,7 +32,48 @@ is_ours() { # FILE: a program for the guest's architecture
 	[ -f "$1" ] && [ "$(od -An -tx1 -j18 -N1 "$1" | tr -d ' ')" = "$elf_machine" ]
 }
 
+# pack NAME: makes an archive of the directory $NN_NEW and prints its path.
+pack() {
+	local new=$NN_NEW.cpio out
+	# Same content, same bytes: names sorted, no times, no owners.
+	find "$NN_NEW" -exec touch -h -d @0 {} +
+	NN_TRASH+=("$new")
+	(cd "$NN_NEW" && find . -mindepth 1 | LC_ALL=C sort |
+		cpio --quiet -o -H newc -R 0:0 --reproducible) >"$new" ||
+		die "cannot write the initramfs (is the disk full?)"
+	out=$DIR/$1-$(sha256_of "$new" | cut -c1-16).cpio
+	[ -f "$out" ] || publish "$new" "$out"
+	touch "$out"
+	# Older ones are of no use, unless a guest is being started from one right now.
+	find "$DIR" -maxdepth 1 -name "$1-*.cpio" ! -newermt '1 day ago' -delete
+	printf '%s\n' "$out"
+}
+
+# build PROGRAM OPTION...: compiles one of ours, statically.
+build() {
+	"${GNU}gcc" -static -O2 -Wall -Wextra -Werror -o "$NN_NEW/nn/bin/${1##*/}" "$GUEST/$1.c" "${@:2}"
+}
+
+pack_perf() {
+	local root p
+	root=$("$GUEST/perf.sh")
+	with_lock "initramfs-$ARCH"
+	scratch_beside "$DIR/perf-tree"
+	cp -r -- "$root/." "$NN_NEW/"
+	mkdir -p "$NN_NEW/nn/bin"
+	# With symbols and line numbers, for perf to show.
+	for p in spe_share spe_pattern spe_task spe_soak; do
+		build "spe/$p" -g -pthread "-ffile-prefix-map=$GUEST/="
+	done
+	pack perf
+}
+
 "$NN_BUILD/packages.sh" base guest >&2
+
+if [ "${1:-}" = --perf ]; then
+	pack_perf
+	exit
+fi
 
 busybox=$DIR/busybox/bin/busybox
 if ! is_ours "$busybox"; then
@@ -51,7 +96,7 @@ cp -- "$busybox" "$tree/bin/busybox"
 cp -- "$GUEST/init" "$tree/init"
 cp -- "$GUEST"/jobs/* "$tree/nn/jobs/"
 chmod 755 "$tree/init" "$tree"/nn/jobs/*
-"${GNU}gcc" -static -O2 -Wall -Wextra -Werror -o "$tree/nn/bin/nnrun" "$GUEST/nnrun.c"
+build nnrun
 "${GNU}strip" "$tree/nn/bin/nnrun"
 for s in ${suites[@]+"${suites[@]}"}; do
 	name=${s##*/}
@@ -61,16 +106,4 @@ for s in ${suites[@]+"${suites[@]}"}; do
 done
 cp -r -- "$DIR/root/." "$tree/"
 
-# Same content, same bytes: names sorted, no times, no owners.
-find "$tree" -exec touch -h -d @0 {} +
-new=$tree.cpio
-NN_TRASH+=("$new")
-(cd "$tree" && find . -mindepth 1 | LC_ALL=C sort |
-	cpio --quiet -o -H newc -R 0:0 --reproducible) >"$new" ||
-	die "cannot write the initramfs (is the disk full?)"
-out=$DIR/base-$(sha256_of "$new" | cut -c1-16).cpio
-[ -f "$out" ] || publish "$new" "$out"
-touch "$out"
-# Older ones are of no use, unless a guest is being started from one right now.
-find "$DIR" -maxdepth 1 -name 'base-*.cpio' ! -newermt '1 day ago' -delete
-printf '%s\n' "$out"
+pack base

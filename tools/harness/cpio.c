@@ -54,19 +54,24 @@ static void add_parents(struct archive *a, const char *name)
 	}
 }
 
-bool cpio_append(const char *out, const char *base, const struct cpio_file *files,
-		 size_t nr, char *err)
+bool cpio_append(const char *out, const char *const *bases, size_t nr_bases,
+		 const struct cpio_file *files, size_t nr, char *err)
 {
 	struct archive a = { 0 };
 	struct strbuf text = { 0 };
 	bool ok = true;
 	size_t i;
 
-	if (!read_file(base, &a.sb))
-		ok = nn_err(err, "cannot read the initramfs %s: %s", base, strerror(errno));
-	else if (!a.sb.len)
-		ok = nn_err(err, "the initramfs %s is empty\n  Build it again with tools/guest/mkinitramfs.sh", base);
-	pad4(&a.sb);
+	for (i = 0; ok && i < nr_bases; i++) {
+		sb_free(&text);
+		if (!read_file(bases[i], &text))
+			ok = nn_err(err, "cannot read the initramfs %s: %s", bases[i], strerror(errno));
+		else if (!text.len)
+			ok = nn_err(err, "the initramfs %s is empty\n  Build it again with tools/guest/mkinitramfs.sh", bases[i]);
+		else
+			sb_add(&a.sb, text.s, text.len);
+		pad4(&a.sb);
+	}
 	for (i = 0; ok && i < nr; i++) {
 		const char *name = files[i].dest + strspn(files[i].dest, "/");
 		struct stat st;

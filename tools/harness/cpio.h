@@ -11,10 +11,10 @@ struct cpio_file {
 };
 
 /*
- * Writes @out: @base as it is (compressed or not) and then @files. No
+ * Writes @out: @bases as they are (compressed or not) and then @files. No
  * timestamps, so that the same input gives the same bytes.
  */
-bool cpio_append(const char *out, const char *base, const struct cpio_file *files,
-		 size_t nr, char *err);
+bool cpio_append(const char *out, const char *const *bases, size_t nr_bases,
+		 const struct cpio_file *files, size_t nr, char *err);
 
 #endif

@@ -39,10 +39,14 @@ static const char usage_text[] =
 "  --mode MODE        mt: a host thread for each CPU (default); single: one for all;\n"
 "                     icount: one, guest time counts instructions (deterministic)\n"
 "  --timeout S        seconds until the guest is given up (default 600)\n"
+"  --initrd FILE      may be repeated: what comes later adds to what is there\n"
 "  --job SCRIPT       what the guest runs; without one it boots and powers off\n"
 "  --file SRC:DST     a file for the guest; may be repeated\n"
 "  --append TEXT      further kernel parameters\n"
 "  --arch ARCH        arm64 (default) or x86_64\n"
+"  --cpu MODEL[,P=V]... the CPU and its properties, as QEMU calls them\n"
+"  --spe              CPUs with the Statistical Profiling Extension (arm64; not\n"
+"                     every QEMU has it)\n"
 "  --qemu BIN         the QEMU to use\n"
 "  --qemu-arg ARG     one further argument for it; may be repeated\n"
 "  --accesses PLUGIN[,cache=SIZE:WAYS:LINE][,every=N][,space=user|kernel]\n"
@@ -59,11 +63,13 @@ static const char usage_text[] =
 "end, 4 time limit, 5 could not run.\n";
 
 struct options {
-	const char *kernel, *initrd, *topo, *job, *append, *arch, *qemu, *out, *allow;
+	const char *kernel, *topo, *job, *append, *arch, *cpu, *qemu, *out, *allow;
 	const char *compare, *print_topo, *mode, *accesses;
 	char *data;
 	double timeout;
-	bool json, interactive, verbose, keep, list;
+	bool json, interactive, verbose, keep, list, spe;
+	const char **initrds;
+	size_t nr_initrds;
 	struct cpio_file *files;
 	size_t nr_files;
 	char **qemu_args;
@@ -107,8 +113,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 	enum {
 		OPT_KERNEL = 256, OPT_INITRD, OPT_TOPO, OPT_MODE, OPT_TIMEOUT, OPT_JOB, OPT_FILE,
 		OPT_APPEND, OPT_OUT, OPT_JSON, OPT_INTERACTIVE, OPT_QEMU, OPT_QEMU_ARG, OPT_ARCH,
-		OPT_DATA, OPT_VERBOSE, OPT_KEEP, OPT_LIST, OPT_PRINT, OPT_COMPARE, OPT_ALLOW, OPT_ACCESSES,
-		OPT_HELP
+		OPT_CPU, OPT_SPE, OPT_DATA, OPT_VERBOSE, OPT_KEEP, OPT_LIST, OPT_PRINT, OPT_COMPARE,
+		OPT_ALLOW, OPT_ACCESSES, OPT_HELP
 	};
 	static const struct option longopts[] = {
 		{ "kernel", required_argument, NULL, OPT_KERNEL },
@@ -126,6 +132,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "qemu-arg", required_argument, NULL, OPT_QEMU_ARG },
 		{ "arch", required_argument, NULL, OPT_ARCH },
 		{ "accesses", required_argument, NULL, OPT_ACCESSES },
+		{ "cpu", required_argument, NULL, OPT_CPU },
+		{ "spe", no_argument, NULL, OPT_SPE },
 		{ "data", required_argument, NULL, OPT_DATA },
 		{ "verbose", no_argument, NULL, OPT_VERBOSE },
 		{ "keep", no_argument, NULL, OPT_KEEP },
@@ -143,7 +151,10 @@ static void parse_options(struct options *o, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "h", longopts, NULL)) != -1) {
 		switch (c) {
 		case OPT_KERNEL: o->kernel = optarg; break;
-		case OPT_INITRD: o->initrd = optarg; break;
+		case OPT_INITRD:
+			nn_grow(o->initrds, o->nr_initrds);
+			o->initrds[o->nr_initrds++] = optarg;
+			break;
 		case OPT_TOPO: o->topo = optarg; break;
 		case OPT_MODE: o->mode = optarg; break;
 		case OPT_TIMEOUT:
@@ -164,6 +175,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case OPT_ARCH: o->arch = optarg; break;
 		case OPT_ACCESSES: o->accesses = optarg; break;
+		case OPT_CPU: o->cpu = optarg; break;
+		case OPT_SPE: o->spe = true; break;
 		case OPT_DATA: o->data = xstrdup(optarg); break;
 		case OPT_VERBOSE: o->verbose = true; break;
 		case OPT_KEEP: o->keep = true; break;
@@ -497,7 +510,7 @@ static char *make_initrd(const struct options *o, const char *dir)
 		memcpy(files, o->files, nr * sizeof(*files));
 	if (o->job)
 		files[nr++] = (struct cpio_file){ .source = o->job, .dest = "nn/job" };
-	ok = cpio_append(path, o->initrd, files, nr, err);
+	ok = cpio_append(path, o->initrds, o->nr_initrds, files, nr, err);
 	free(files);
 	if (!ok)
 		die(NN_CANNOT_RUN, "%s", err);
@@ -543,13 +556,23 @@ static void write_node_map(const struct qemu_config *c)
 	free(text);
 }
 
+/* What helps when QEMU does not take the CPU. */
+static const char *remedy(const struct options *o)
+{
+	if (o->spe)
+		return "--spe needs a QEMU that emulates it: 'make qemu' builds one, --qemu names it";
+	if (o->cpu)
+		return "--cpu takes what QEMU's own -cpu takes: '-cpu help' lists the models";
+	return NULL;
+}
+
 static int run_guest(struct session *s)
 {
 	const struct options *o = s->o;
 	struct qemu_config c = {
 		.arch = qemu_arch(o->arch), .binary = o->qemu, .kernel = o->kernel,
-		.topo = &s->topo, .mode = parse_mode(o->mode), .append = o->append,
-		.out_dir = o->out, .extra = o->qemu_args, .nr_extra = o->nr_qemu_args,
+		.cpu = o->cpu, .spe = o->spe, .topo = &s->topo, .mode = parse_mode(o->mode),
+		.append = o->append, .out_dir = o->out, .extra = o->qemu_args, .nr_extra = o->nr_qemu_args,
 		.accesses = o->accesses,
 	};
 	char err[NN_ERR_MAX], *initrd, *path, *command, **argv;
@@ -578,8 +601,8 @@ static int run_guest(struct session *s)
 	s->start = now_seconds();
 	s->run = (struct run){
 		.topo = &s->topo, .arch = o->arch, .mode = o->mode, .kernel = o->kernel,
-		.append = o->append, .out_dir = o->out, .boot_seconds = -1, .job_exit = -1,
-		.timeout = o->timeout, .scan.rules = &s->rules,
+		.cpu = qemu_cpu(&c), .remedy = remedy(o), .append = o->append, .out_dir = o->out,
+		.boot_seconds = -1, .job_exit = -1, .timeout = o->timeout, .scan.rules = &s->rules,
 	};
 	if (!qemu_start(&s->qemu, &c, argv, err))
 		die(NN_CANNOT_RUN, "%s", err);
@@ -620,8 +643,8 @@ static int run_interactive(struct session *s)
 	char dir[] = "/tmp/nnboot.XXXXXX", err[NN_ERR_MAX], *initrd, **argv;
 	struct qemu_config c = {
 		.arch = qemu_arch(o->arch), .binary = o->qemu, .kernel = o->kernel,
-		.topo = &s->topo, .mode = parse_mode(o->mode), .append = o->append,
-		.interactive = true, .extra = o->qemu_args, .nr_extra = o->nr_qemu_args,
+		.cpu = o->cpu, .spe = o->spe, .topo = &s->topo, .mode = parse_mode(o->mode),
+		.append = o->append, .interactive = true, .extra = o->qemu_args, .nr_extra = o->nr_qemu_args,
 	};
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, old;
 	int status = 0;
@@ -647,6 +670,8 @@ static int run_interactive(struct session *s)
 	rmdir(dir);
 	free(initrd);
 	qemu_argv_free(argv);
+	if (WIFEXITED(status) && WEXITSTATUS(status) && remedy(o))
+		fprintf(stderr, "nnboot: %s\n", remedy(o));
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? NN_OK : NN_CANNOT_RUN;
 }
 
@@ -655,16 +680,20 @@ static int boot(const struct options *o)
 	struct session *s = xcalloc(1, sizeof(*s));
 	char err[NN_ERR_MAX], *topologies = in_dir(o->data, "topologies");
 	char *deny = in_dir(o->data, "splat.deny"), *allow = in_dir(o->data, "splat.allow");
+	size_t i;
 	int rc;
 
 	s->o = o;
-	if (!o->kernel || !o->initrd || !o->topo || (!o->out && !o->interactive))
+	if (!o->kernel || !o->nr_initrds || !o->topo || (!o->out && !o->interactive))
 		try_help("a boot needs --kernel, --initrd, --topo and --out%s", " (or --interactive)");
 	if (!qemu_arch(o->arch))
 		try_help("unknown architecture '%s': arm64 or x86_64", o->arch);
+	if (o->spe && strcmp(o->arch, "arm64"))
+		try_help("--spe is for arm64, not for %s", o->arch);
 	parse_mode(o->mode);
 	check_readable("kernel", o->kernel);
-	check_readable("initramfs", o->initrd);
+	for (i = 0; i < o->nr_initrds; i++)
+		check_readable("initramfs", o->initrds[i]);
 	if (o->job)
 		check_readable("job", o->job);
 	if (o->accesses) {
@@ -679,6 +708,7 @@ static int boot(const struct options *o)
 	    !splat_rules_load(&s->rules, deny, allow, err))
 		die(NN_USAGE, "%s", err);
 	rc = o->interactive ? run_interactive(s) : run_guest(s);
+	free(s->run.cpu);
 	free(s->run.release);
 	free(s->run.qemu_says);
 	splat_scan_free(&s->run.scan);
@@ -743,5 +773,6 @@ int main(int argc, char **argv)
 	free(o.data);
 	free(o.files);
 	free(o.qemu_args);
+	free(o.initrds);
 	return rc;
 }

@@ -103,6 +103,11 @@ static void add_topology(struct args *a, const struct qemu_config *c)
 				opt(a, "-numa", xasprintf("dist,src=%u,dst=%u,val=%u", i, j, t->dist[i][j]));
 }
 
+char *qemu_cpu(const struct qemu_config *c)
+{
+	return xasprintf("%s%s", c->cpu ? c->cpu : c->arch->cpu, c->spe ? ",spe=on" : "");
+}
+
 char **qemu_argv(const struct qemu_config *c)
 {
 	struct args a = { 0 };
@@ -110,7 +115,7 @@ char **qemu_argv(const struct qemu_config *c)
 
 	add(&a, xstrdup(c->binary ? c->binary : c->arch->binary));
 	opt(&a, "-M", xstrdup(c->arch->machine));
-	opt(&a, "-cpu", xstrdup(c->arch->cpu));
+	opt(&a, "-cpu", qemu_cpu(c));
 	opt(&a, "-accel", xstrdup(c->mode == MODE_MT ? "tcg,thread=multi" : "tcg,thread=single"));
 	if (c->mode == MODE_ICOUNT) {
 		opt(&a, "-icount", xstrdup("shift=0,sleep=off"));
@@ -141,8 +146,10 @@ char **qemu_argv(const struct qemu_config *c)
 	opt(&a, "-kernel", xstrdup(c->kernel));
 	opt(&a, "-initrd", xstrdup(c->initrd));
 	opt(&a, "-append",
-	    xasprintf("console=%s earlycon printk.time=1 nokaslr oops=panic panic=-1 rdinit=/init%s%s%s",
+	    xasprintf("console=%s earlycon printk.time=1 nokaslr oops=panic panic=-1 rdinit=/init%s%s%s%s",
 		      c->arch->console, c->interactive ? " nearnode.interactive" : "",
+		      /* kernel page-table isolation would hide the buffer: the driver stays away */
+		      c->spe ? " kpti=off" : "",
 		      c->append ? " " : "", c->append ? c->append : ""));
 	if (c->accesses) {
 		int plugin = strcspn(c->accesses, ",");

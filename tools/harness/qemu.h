@@ -28,6 +28,8 @@ struct qemu_arch {
 struct qemu_config {
 	const struct qemu_arch *arch;
 	const char *binary;	/* NULL: the architecture's */
+	const char *cpu;	/* model and properties; NULL: the architecture's */
+	bool spe;		/* arm64: CPUs that have it, and a kernel that uses it */
 	const char *kernel, *initrd;
 	const struct topology *topo;
 	enum qemu_mode mode;
@@ -53,6 +55,8 @@ const struct qemu_arch *qemu_arch(const char *name);	/* NULL: unknown */
 
 /* NULL-terminated; strings and array belong to the caller */
 char **qemu_argv(const struct qemu_config *c);
+/* What -cpu is given; the caller frees it. */
+char *qemu_cpu(const struct qemu_config *c);
 void qemu_argv_free(char **argv);
 /*
  * The nodes of CPUs and of physical memory, for the plugin; it expects them as

@@ -80,6 +80,7 @@ char *run_json(const struct run *r)
 	json_number(&w, "nodes", r->topo->nr_nodes);
 	json_number(&w, "cpus", r->topo->nr_cpus);
 	json_string(&w, "arch", r->arch);
+	json_string(&w, "cpu", r->cpu);
 	json_string(&w, "mode", r->mode);
 	json_string(&w, "kernel", r->kernel);
 	json_string(&w, "release", r->release);
@@ -145,6 +146,8 @@ static void print_why(const struct run *r, FILE *out)
 	case RUN_NO_QEMU:
 		fprintf(out, "  QEMU could not run the guest; it says:\n");
 		print_indented(out, r->qemu_says ? r->qemu_says : "(nothing)", 8);
+		if (r->remedy && r->boot_seconds < 0)
+			fprintf(out, "  %s\n", r->remedy);
 		break;
 	case RUN_NO_BOOT:
 		fprintf(out, "  The guest ended before /init: is the kernel for %s and the initramfs one of ours?\n",

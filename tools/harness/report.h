@@ -27,6 +27,8 @@ enum nn_exit outcome_exit(enum outcome o);
 struct run {
 	const struct topology *topo;
 	const char *arch, *mode, *kernel, *append, *out_dir;
+	char *cpu;		/* model and properties, as given to QEMU */
+	const char *remedy;	/* when QEMU refuses the machine; NULL: none known */
 	char *release;		/* as the guest says; NULL: never said */
 	char *qemu_says;	/* QEMU's own last words */
 	double boot_seconds;	/* to /init; negative: not reached */

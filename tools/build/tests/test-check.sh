@@ -47,4 +47,11 @@ run	one	echo 'ok 1 - a # SKIP why'
 EOF
 result $? 'a run in which nothing was tested has not passed'
 
+check '0 passed, 1 failed, 0 skipped' 1 <<'EOF'
+boot/moon	one	stock	1node	single	9	-
+EOF
+result $? 'the machine of a boot line reaches the guest'
+grep -q 'unknown MACHINE=moon' "$WORK/out"
+result $? '  and what is wrong with it is told'
+
 finish

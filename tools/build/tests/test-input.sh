@@ -15,6 +15,9 @@ ARCH=sparc refuses 'unknown ARCH' 'unknown ARCH=sparc' "$K" build
 VARIANT=fast refuses 'unknown VARIANT' 'unknown VARIANT=fast' "$K" build
 refuses 'unknown KERNEL' 'unknown KERNEL=mine' "$K" build mine
 refuses 'through make too' 'unknown KERNEL=mine' make -s -C "$TOP" kernel KERNEL=mine
+MACHINE=moon refuses 'unknown MACHINE' 'unknown MACHINE=moon' "$BUILD/guest.sh" boot
+MACHINE=spe ARCH=x86_64 refuses 'SPE on x86_64' 'is for ARCH=arm64' "$BUILD/guest.sh" boot
+ARCH=x86_64 refuses 'perf for x86_64' 'perf is built for arm64 guests only' "$TOP/tools/guest/perf.sh"
 refuses 'kernel.sh without a verb' 'usage: kernel.sh' "$K"
 refuses 'series.sh with an unknown verb' 'usage: series.sh' "$BUILD/series.sh" frobnicate
 

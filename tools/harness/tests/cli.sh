@@ -70,6 +70,19 @@ boot no-qemu
 check "a QEMU that does not start: exit 5" exits 5
 check "  its words are passed on" said "could not load kernel"
 
+boot no-spe --spe
+check "a QEMU without SPE: exit 5" exits 5
+check "  its words are passed on" said "Property .max-arm-cpu.spe. not found"
+check "  with the remedy" said "make qemu"
+boot no-qemu --cpu z80
+check "a CPU that QEMU does not take: exit 5" exits 5
+check "  with the remedy" said "-cpu help"
+boot ok --cpu neoverse-n1
+check "one that it takes: exit 0" exits 0
+check "  is in the results" grep -q '"cpu": "neoverse-n1"' "$WORK/out/results.json"
+boot ok --spe --arch x86_64
+check "SPE on x86_64: exit 2" exits 2
+
 boot hang --timeout 3
 check "a guest that hangs: exit 4" exits 4
 check "  registers are in the dump" grep -q -r ffff800080010204 "$WORK/out"
@@ -100,6 +113,9 @@ check "an unknown mode: exit 2" exits 2
 boot ok --kernel "$WORK/none"
 check "no kernel: not 0" test "$RC" -ne 0
 check "  the file is named" said none
+boot ok --initrd "$WORK/none.cpio"
+check "a second initramfs that is not there: not 0" test "$RC" -ne 0
+check "  the file is named" said none.cpio
 boot ok --job "$WORK/no-job"
 check "no job: not 0" test "$RC" -ne 0
 check "  the file is named" said no-job

@@ -339,6 +339,27 @@ static void test_qemu(void)
 	report(strstr(line, "\nmem 0 0x40000000 0x80000000\nmem 1 0xc0000000 0x60000000\nmem 3 0x120000000 "),
 	       "qemu: arm64 has no hole", line);
 	free(line);
+	c.accesses = NULL;
+	c.spe = true;
+	argv = qemu_argv(&c);
+	line = qemu_command_line(argv);
+	report(strstr(line, "-cpu max,pauth-impdef=on,spe=on ") && strstr(line, " kpti=off it"),
+	       "qemu: SPE on the usual CPU", line);
+	free(line);
+	qemu_argv_free(argv);
+	c.cpu = "neoverse-n1,pmu=on";
+	argv = qemu_argv(&c);
+	line = qemu_command_line(argv);
+	report(strstr(line, "-cpu neoverse-n1,pmu=on,spe=on ") && !strstr(line, "-cpu max"),
+	       "qemu: SPE on another CPU", line);
+	free(line);
+	qemu_argv_free(argv);
+	c.spe = false;
+	argv = qemu_argv(&c);
+	line = qemu_command_line(argv);
+	report(strstr(line, "-cpu neoverse-n1,pmu=on ") && !strstr(line, "kpti"), "qemu: another CPU", line);
+	free(line);
+	qemu_argv_free(argv);
 	topo_free(t);
 	free(t);
 }
@@ -427,16 +448,21 @@ static void test_cpio(void)
 	char *out = xasprintf("%s/out", scratch), err[NN_ERR_MAX] = "wrong bytes", *missing;
 	struct cpio_file files[] = { { file, "/a/b/c" }, { file, "a/d" } };
 	struct cpio_file bad[] = { { file, "a/" } };
+	const char *bases[] = { base, NULL }, *both[] = { base, file };
 	struct strbuf one = { 0 }, two = { 0 };
 	bool ok;
 
-	ok = cpio_append(out, base, files, 2, err) && read_file(out, &one);
+	ok = cpio_append(out, bases, 1, files, 2, err) && read_file(out, &one);
 	report(ok && !memcmp(one.s, "12345\0\0\0" "070701", 14) && one.len % 4 == 0, "cpio: follows the base, aligned", err);
-	ok = cpio_append(out, base, files, 2, err) && read_file(out, &two);
+	ok = cpio_append(out, bases, 1, files, 2, err) && read_file(out, &two);
 	report(ok && one.len == two.len && !memcmp(one.s, two.s, one.len), "cpio: same input, same bytes", err);
-	report(!cpio_append(out, base, bad, 1, err) && strstr(err, "names no file"), "cpio: refuses a directory", err);
+	report(!cpio_append(out, bases, 1, bad, 1, err) && strstr(err, "names no file"), "cpio: refuses a directory", err);
+	sb_free(&two);
+	ok = cpio_append(out, both, 2, files, 2, err) && read_file(out, &two);
+	report(ok && !memcmp(two.s, "12345\0\0\0hello\0\0\0" "070701", 22), "cpio: two bases, each aligned", err);
 	missing = xasprintf("%s/missing", scratch);
-	report(!cpio_append(out, missing, NULL, 0, err) && strstr(err, "cannot read"), "cpio: refuses a missing base", err);
+	bases[1] = missing;
+	report(!cpio_append(out, bases + 1, 1, NULL, 0, err) && strstr(err, "cannot read"), "cpio: refuses a missing base", err);
 	sb_free(&one);
 	sb_free(&two);
 	free(missing);
