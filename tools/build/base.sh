@@ -21,7 +21,8 @@ exec 3>&1 1>&2
 # OVERRIDE, the variable that names another tree, and WHAT, what to call it;
 # tree_version DIR prints its version or fails; is_stable VERSION: a release of
 # the series, or one on the way to the next?; built_in DIR: how to clean a tree
-# that was built in place, nothing if it was not; whole GIT-TREE: is all there?
+# that was built in place, nothing if it was not; adapted GIT-TREE: prints the one
+# to use for it, or dies.
 case ${1:-linux} in
 linux)
 	OVERRIDE=KERNEL_SRC WHAT=kernel
@@ -36,7 +37,7 @@ linux)
 		[ ! -e "$1/.config" ] && [ ! -d "$1/include/generated" ] && [ ! -d "$1/include/config" ] ||
 			echo "make -C $1 mrproper"
 	}
-	whole() { :; }
+	adapted() { printf '%s\n' "$1"; }
 	;;
 qemu)
 	OVERRIDE=QEMU_SRC WHAT=QEMU
@@ -50,11 +51,27 @@ qemu)
 		[ -e "$1/.git" ] || { [ ! -e "$1/build/build.ninja" ] && [ ! -e "$1/build.ninja" ]; } ||
 			echo "rm -r its build directory"
 	}
-	whole() {
+	adapted() {
+		local blob
 		g --git-dir "$NN_REPO" cat-file -e "$1:subprojects/keycodemapdb/README" 2>/dev/null ||
 			die "$OVERRIDE=$SRC lacks QEMU's subprojects, which its repository does not hold" \
 			    "Use an unpacked release, or add them: there, meson subprojects download;" \
 			    "git add -f subprojects/{keycodemapdb,berkeley-softfloat-3,berkeley-testfloat-3}; git commit"
+		if g --git-dir "$NN_REPO" cat-file -e "$1:pc-bios/edk2-aarch64-code.fd.bz2" 2>/dev/null; then
+			printf '%s\n' "$1"
+			return
+		fi
+		# Debian's tarball has no firmware images; without them QEMU's build
+		# must not try to unpack them, which Debian's package sees to as well.
+		blob=$(g --git-dir "$NN_REPO" cat-file blob "$1:meson.build" |
+			sed 's/^\( *unpack_edk2_blobs = \)bzip2.found()$/\1false/' |
+			g --git-dir "$NN_REPO" hash-object -w --stdin)
+		export GIT_INDEX_FILE=$NN_REPO/index-adapted
+		g --git-dir "$NN_REPO" read-tree "$1" &&
+			g --git-dir "$NN_REPO" update-index --cacheinfo "100644,$blob,meson.build" &&
+			g --git-dir "$NN_REPO" write-tree ||
+			die "the import into git failed (is the disk full?)"
+		rm -f -- "$GIT_INDEX_FILE"
 	}
 	;;
 *) die "usage: base.sh [linux|qemu]" ;;
@@ -223,6 +240,7 @@ pinned_base() {
 	tree=$(add_tree "$src" "$src.index") || die "the import into git failed (is the disk full?)" \
 		"Free some space and run the same command again"
 	rm -f -- "$src.index"
+	tree=$(adapted "$tree") || exit 1
 	commit_base "$tree" "$subject" base
 	close_repo
 }
@@ -254,7 +272,7 @@ foreign_base() {
 		[ -z "$dirty" ] || die "$name has uncommitted changes:" \
 			"$(head -n 3 <<<"$dirty")" "Commit or stash them: what is tested must have a name"
 		tree=$(git -C "$src" rev-parse 'HEAD^{tree}')
-		if ! g --git-dir "$NN_REPO" rev-parse -q --verify "refs/heads/base-${tree:0:12}" >/dev/null; then
+		if ! g --git-dir "$NN_REPO" cat-file -e "$tree" 2>/dev/null; then
 			step "importing $NN_PROJECT $NN_VERSION from $src"
 			git -C "$src" rev-list --objects "$tree" | cut -d' ' -f1 |
 				git -C "$src" pack-objects -q --stdout --window=0 |
@@ -267,7 +285,7 @@ foreign_base() {
 		tree=$(add_tree "$src" "$NN_REPO/index-$(hash_text <<<"$src" | cut -c1-12)") ||
 			die "importing $OVERRIDE into git failed (is the disk full?)"
 	fi
-	whole "$tree"
+	tree=$(adapted "$tree") || exit 1
 	branch=base-${tree:0:12}
 	g --git-dir "$NN_REPO" rev-parse -q --verify "refs/heads/$branch" >/dev/null ||
 		commit_base "$tree" "$NN_PROJECT $NN_VERSION" "$branch"

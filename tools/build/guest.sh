@@ -10,11 +10,14 @@
 # KERNEL is stock or series, with "-VARIANT" if it is one, and "/stock" or
 # "/series" if the tests on board are to be the other's.  Whatever is missing,
 # kernel, QEMU, harness or initramfs, is built first.
+#
+# QEMU=distribution (the default), built, or the path of one.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 NNBOOT=$NN_TOP/tools/harness/nnboot
+QEMU=${QEMU:-distribution}
 
 kernel_dir() { # KERNEL build|dir
 	local kernel=${1%%/*} variant=
@@ -23,7 +26,7 @@ kernel_dir() { # KERNEL build|dir
 }
 
 harness() {
-	"$NN_BUILD/packages.sh" base "$([ "${ARCH:-arm64}" = arm64 ] && echo qemu || echo qemu-x86)" >&2
+	"$NN_BUILD/packages.sh" base >&2
 	# The lock is for building only: guests run side by side.
 	(with_lock harness >&2 && make -s -C "$NN_TOP/tools/harness" >&2) ||
 		die "the harness does not build (see above)"
@@ -47,9 +50,10 @@ boot_command() { # KERNEL TOPOLOGY
 	harness
 	# An unknown or contradictory topology is told before anything is built.
 	"$NNBOOT" --print-topo "$2" >/dev/null || exit 1
+	PROGRAM=$(QEMU=$QEMU "$NN_BUILD/qemu.sh" path) || exit 1
 	kernel_dir "$1" build >&2
 	dir=$(kernel_dir "$1" dir)
-	BOOT=("$NNBOOT" --arch "${ARCH:-arm64}" --kernel "$dir/$image" --initrd "$(initrd "${1#*/}")" --topo "$2")
+	BOOT=("$NNBOOT" --arch "${ARCH:-arm64}" --qemu "$PROGRAM" --kernel "$dir/$image" --initrd "$(initrd "${1#*/}")" --topo "$2")
 }
 
 add_options() {
@@ -91,6 +95,10 @@ verb_shell() {
 verb_test() { # KERNEL TOPOLOGY MODE SECONDS JOB [CMDLINE]
 	local out rc=0 name="$1 on $2" bad
 	out=$NN_CACHE/out/check/${1/\//+}-$2-$3-$(basename "$5" .sh)
+	if [ "$QEMU" != distribution ]; then # another test
+		name+=" (QEMU $QEMU${QEMU_VARIANT:+, $QEMU_VARIANT})"
+		out+=@$(hash_text <<<"$name" | cut -c1-8)
+	fi
 	boot_command "$1" "$2"
 	BOOT+=(--mode "$3" --timeout "$4")
 	[ "$5" = - ] || BOOT+=(--job "$NN_TOP/$5")
