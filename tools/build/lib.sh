@@ -176,7 +176,7 @@ use_project linux
 # Brings SRC, a work tree of NN_GIT, to NN_COMMIT.  Only files that differ are
 # touched, so that make rebuilds only what they need.
 checkout() {
-	if [ ! -e "$SRC/.git" ]; then
+	if [ ! -e "$SRC/.git" ] || ! g -C "$SRC" rev-parse -q --verify HEAD >/dev/null 2>&1; then
 		need_space "$NN_CACHE" 2600 "a source tree"
 		cache_dir src >/dev/null
 		rm -rf -- "$SRC"

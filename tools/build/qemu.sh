@@ -92,7 +92,7 @@ locate() {
 
 has_meson() {
 	local have
-	have=$(/usr/bin/meson --version 2>/dev/null) || return 1
+	have=$("${NN_MESON:-/usr/bin/meson}" --version 2>/dev/null) || return 1
 	printf '1.5.0\n%s\n' "$have" | sort -CV && compgen -G '/usr/lib/python3*/dist-packages/pycotap' >/dev/null
 }
 

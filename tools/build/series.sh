@@ -26,7 +26,7 @@ MARK='nearnode-series: '
 if [ "${1:-}" = --qemu ]; then
 	shift
 	use_project qemu
-	PATCHES=${NN_QEMU_PATCHES:-$NN_TOP/tools/qemu}
+	PATCHES=$NN_TOP/tools/qemu
 	MAKE='make qemu-' STORED=tools/qemu/patches/
 	TREE_NAME=$(basename "$NN_TOP")-qemu
 	MARKED=0
