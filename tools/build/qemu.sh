@@ -26,7 +26,8 @@ use_project qemu
 
 QEMU=${QEMU:-built}
 VARIANT=${QEMU_VARIANT:-}
-read -r -a TARGETS <<<"${QEMU_TARGETS:-aarch64 x86_64}"
+ALL_TARGETS="aarch64 x86_64"
+read -r -a TARGETS <<<"${QEMU_TARGETS:-$ALL_TARGETS}"
 
 # --- names ------------------------------------------------------------------
 
@@ -45,6 +46,9 @@ for t in "${TARGETS[@]}"; do
 	*) die "unknown QEMU_TARGETS=$QEMU_TARGETS" "QEMU_TARGETS=\"aarch64 x86_64\" (the default) or one of them" ;;
 	esac
 done
+
+# QEMU's compilations write down what they read: no need to preprocess twice.
+export CCACHE_DEPEND=1
 
 PYTHON=/usr/bin/python3
 [ -x "$PYTHON" ] || PYTHON=$(command -v python3) || PYTHON=python3
@@ -88,6 +92,7 @@ locate() {
 	NN_COMMIT=$("$NN_BUILD/series.sh" --qemu commit)
 	SRC=$NN_CACHE/src/qemu$suffix
 	OBJ=$NN_CACHE/build/qemu${VARIANT:+-$VARIANT}$suffix
+	[ "${TARGETS[*]}" = "$ALL_TARGETS" ] || OBJ+=-$(IFS=-; echo "${TARGETS[*]}")
 	CONFIGURATION=$({ options; gcc --version | head -n 1; echo format 1; } | hash_text)
 	KEY=$({ g --git-dir "$NN_GIT" rev-parse "$NN_COMMIT^{tree}"; echo "$CONFIGURATION"; } | hash_text)
 	OUT=$NN_CACHE/qemu/${KEY:0:16}
@@ -319,8 +324,8 @@ verb_test() { # NAME...
 	build
 	lock_source
 	checkout
-	compile "QEMU's tests"
-	"$OBJ/pyvenv/bin/meson" test -C "$OBJ" --no-rebuild --print-errorlogs "$@"
+	configure
+	"$OBJ/pyvenv/bin/meson" test -C "$OBJ" --print-errorlogs "$@"
 }
 
 case ${1:-} in
