@@ -8,10 +8,11 @@ MAKEFLAGS += --no-print-directory
 B := tools/build
 
 # Given on the command line or in the environment; empty means the default.
-export ARCH TOPO MODE KERNEL MACHINE QEMU PERF KERNEL_SRC VARIANT V YES JOBS TREE FORCE CONTINUE
+export ARCH TOPO MODE KERNEL MACHINE PERF KERNEL_SRC VARIANT V YES JOBS TREE FORCE CONTINUE
+export QEMU QEMU_SRC QEMU_VARIANT QEMU_TARGETS
 export JOB FILES APPEND TIMEOUT OUT STEPS BOOTS
 
-VERBS := demo check soak tree export import check-sync lint kernel qemu boot shell bench clean
+VERBS := demo check soak tree export import check-sync lint kernel qemu qemu-tree qemu-export boot shell bench clean
 .PHONY: help $(VERBS)
 
 help:
@@ -23,8 +24,13 @@ check:
 	@$(B)/check.sh
 soak:
 	@STEPS=$(B)/soak.list $(B)/check.sh
-tree export import check-sync:
+tree export import:
 	@$(B)/series.sh $@
+qemu-tree qemu-export:
+	@$(B)/series.sh --qemu $(@:qemu-%=%)
+check-sync:
+	@$(B)/series.sh check-sync
+	@$(B)/series.sh --qemu check-sync
 lint:
 	@$(B)/lint.sh
 kernel:

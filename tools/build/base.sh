@@ -1,105 +1,129 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# base.sh [ref]: makes sure that the base kernel is in the cache's git
-# repository and prints the branch that holds it.
+# base.sh [linux|qemu]: makes sure that the base that the patches apply to is in
+# the cache's git repository, and prints the branch that holds it.
 #
-# Without KERNEL_SRC that is "base", the release that BASE pins, downloaded and
-# verified.  With KERNEL_SRC (a git tree or an unpacked tree of 7.3.y) it is a
-# branch of its own, so that one kernel never stands in for the other.
+# Without KERNEL_SRC (QEMU_SRC) that is "base", the release that the pin file
+# names, downloaded and verified.  With it (a git tree or an unpacked tree of the
+# same series) it is a branch of its own, so that one never stands in for the
+# other.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=fetch.sh
+. "$NN_BUILD/fetch.sh"
 # Messages go to stderr: stdout is the answer.
 exec 3>&1 1>&2
 
+# --- what differs -----------------------------------------------------------
+
+# OVERRIDE, the variable that names another tree, and WHAT, what to call it;
+# tree_version DIR prints its version or fails; is_stable VERSION: a release of
+# the series, or one on the way to the next?; built_in DIR: how to clean a tree
+# that was built in place, nothing if it was not; adapted GIT-TREE: prints the one
+# to use for it, or dies.
+case ${1:-linux} in
+linux)
+	OVERRIDE=KERNEL_SRC WHAT=kernel
+	tree_version() {
+		[ -d "$1/kernel/sched" ] || return 1
+		awk '$1 == "VERSION" && !v { v = $3 } $1 == "PATCHLEVEL" && !p { p = $3 }
+			$1 == "SUBLEVEL" && !s { s = $3 } $1 == "EXTRAVERSION" && !e { e = $3 }
+			END { if (v == "" || p == "") exit 1; print v "." p "." s e }' "$1/Makefile" 2>/dev/null
+	}
+	is_stable() { [[ $1 != *-rc* ]]; }
+	built_in() {
+		[ ! -e "$1/.config" ] && [ ! -d "$1/include/generated" ] && [ ! -d "$1/include/config" ] ||
+			echo "make -C $1 mrproper"
+	}
+	adapted() { printf '%s\n' "$1"; }
+	;;
+qemu)
+	OVERRIDE=QEMU_SRC WHAT=QEMU
+	tree_version() {
+		[ -d "$1/accel/tcg" ] && head -n 1 "$1/VERSION" 2>/dev/null | grep -xE '[0-9]+\.[0-9]+\.[0-9]+'
+	}
+	# x.y.50 and later lead to the next release.
+	is_stable() { [ "${1##*.}" -lt 50 ]; }
+	# What git ignores does not matter to us.
+	built_in() {
+		[ -e "$1/.git" ] || { [ ! -e "$1/build/build.ninja" ] && [ ! -e "$1/build.ninja" ]; } ||
+			echo "rm -r its build directory"
+	}
+	adapted() {
+		local blob
+		g --git-dir "$NN_REPO" cat-file -e "$1:subprojects/keycodemapdb/README" 2>/dev/null ||
+			die "$OVERRIDE=$SRC lacks QEMU's subprojects, which its repository does not hold" \
+			    "Use an unpacked release, or add them: there, meson subprojects download;" \
+			    "git add -f subprojects/{keycodemapdb,berkeley-softfloat-3,berkeley-testfloat-3}; git commit"
+		if g --git-dir "$NN_REPO" cat-file -e "$1:pc-bios/edk2-aarch64-code.fd.bz2" 2>/dev/null; then
+			printf '%s\n' "$1"
+			return
+		fi
+		# Debian's tarball has no firmware images; without them QEMU's build
+		# must not try to unpack them, which Debian's package sees to as well.
+		blob=$(g --git-dir "$NN_REPO" cat-file blob "$1:meson.build" |
+			sed 's/^\( *unpack_edk2_blobs = \)bzip2.found()$/\1false/' |
+			g --git-dir "$NN_REPO" hash-object -w --stdin)
+		export GIT_INDEX_FILE=$NN_REPO/index-adapted
+		g --git-dir "$NN_REPO" read-tree "$1" &&
+			g --git-dir "$NN_REPO" update-index --cacheinfo "100644,$blob,meson.build" &&
+			g --git-dir "$NN_REPO" write-tree ||
+			die "the import into git failed (is the disk full?)"
+		rm -f -- "$GIT_INDEX_FILE"
+	}
+	;;
+*) die "usage: base.sh [linux|qemu]" ;;
+esac
+use_project "${1:-linux}"
+SRC=${!OVERRIDE:-}
+
 # --- download ---------------------------------------------------------------
 
-# verified FILE SHA256: is FILE there, and what it should be?
-verified() {
-	[ -f "$1" ] || return 1
-	[ "$(sha256_of "$1")" = "$2" ] && return 0
-	warn "$1 is not what BASE says it is (truncated or altered): fetching it again"
-	rm -f -- "$1"
-	return 1
-}
-
-# fetch_from_debian DIR: leaves $deb_file in DIR.  A private apt configuration,
-# so that neither the machine's sources nor its lists change and root is not
-# needed; the mirror is the one this machine uses anyhow.
-fetch_from_debian() {
-	local dir=$1 site apt key=/usr/share/keyrings/debian-archive-keyring.gpg
-	command -v apt-get >/dev/null || { echo "no apt-get here"; return 1; }
-	[ -f "$key" ] || { echo "no Debian archive keyring here"; return 1; }
-	site=$(apt-get indextargets --format '$(SITE)|$(ORIGIN)|$(LABEL)' 'Created-By: Packages' |
-		awk -F'|' '$2 == "Debian" && $3 == "Debian" { print $1; exit }')
-	[ -n "$site" ] || { echo "apt knows no Debian mirror (apt-get update was never run?)"; return 1; }
-	apt=$dir/apt
-	mkdir -p "$apt/lists/partial" "$apt/archives/partial"
-	printf 'deb [signed-by=%s] %s %s main\n' "$key" "$site" "$deb_suite" >"$apt/sources.list"
-	cat >"$apt/conf" <<-EOF
-	Dir::Etc::SourceList "$apt/sources.list";
-	Dir::Etc::SourceParts "/dev/null";
-	Dir::State::Lists "$apt/lists";
-	Dir::Cache "$apt";
-	Dir::Cache::Archives "$apt/archives";
-	APT::Sandbox::User "root";
-	Acquire::Languages "none";
-	Acquire::Retries "2";
-	EOF
-	note "apt: $site $deb_suite"
-	# Files in apt.conf.d are read after APT_CONFIG and may set the same
-	# things, so the source list goes on the command line as well.
-	local opt=(-q -o "Dir::Etc::SourceList=$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null)
-	APT_CONFIG=$apt/conf apt-get "${opt[@]}" update >"$dir/apt.log" 2>&1 &&
-	! grep -q '^[EW]: .*Failed to fetch' "$dir/apt.log" &&
-		(cd "$dir" && APT_CONFIG=$apt/conf apt-get "${opt[@]}" download "$deb_package=$deb_version" >>apt.log 2>&1) || {
-		grep '^[EW]:' "$dir/apt.log" | head -n 3
-		return 1
-	}
-	# apt writes the version's ':' and '~' its own way on some releases.
-	local got
-	got=$(compgen -G "$dir/${deb_package}_*.deb") || return 1
-	[ "$got" = "$dir/$deb_file" ] || mv "$got" "$dir/$deb_file"
-}
-
-fetch_url() { # URL FILE
-	if command -v curl >/dev/null; then
-		curl -fsSL --retry 2 --connect-timeout 20 -o "$2" "$1"
-	elif command -v wget >/dev/null; then
-		wget -q -t 3 -T 20 -O "$2" "$1"
-	else
-		echo "neither curl nor wget is installed"
-		return 1
-	fi
-}
-
-# upstream_hash DIR: prints the tarball's sha256, from BASE or from the signed list.
+# upstream_hash DIR: prints the tarball's sha256, from the pin file or from the
+# signed list; nothing if there is neither.
 upstream_hash() {
 	local sums=$1/sha256sums.asc hash
-	if [ -n "$upstream_sha256" ]; then
-		printf '%s\n' "$upstream_sha256"
+	if [ -n "$upstream_sha256$upstream_sums" ]; then
+		if [ -n "$upstream_sha256" ]; then
+			printf '%s\n' "$upstream_sha256"
+			return
+		fi
+		fetch_url "$upstream_sums" "$sums" >&2 || return 1
+		signed "the checksum list" "$upstream_sums" "$sums"
+		hash=$(awk -v f="${upstream_url##*/}" '$2 == f { print $1 }' "$sums")
+		[ ${#hash} -eq 64 ] || { echo "${upstream_url##*/} is not in $upstream_sums" >&2; return 1; }
+		printf '%s\n' "$hash"
+	fi
+}
+
+# signed WHAT URL [SIGNATURE] FILE: dies if its signature is bad, says so if that
+# cannot be known.
+signed() {
+	local what=$1 url=$2
+	shift 2
+	if ! command -v gpg >/dev/null || ! gpg --list-keys "$upstream_key" >/dev/null 2>&1; then
+		warn "the signature of $what is not verified (needs gpg and the key $upstream_key)"
 		return
 	fi
-	fetch_url "$upstream_sums" "$sums" >&2 || return 1
-	if command -v gpg >/dev/null && gpg --list-keys "$upstream_key" >/dev/null 2>&1; then
-		gpg --verify "$sums" >/dev/null 2>&1 ||
-			die "the signature of $upstream_sums is bad" "Do not trust this network; try another one"
-		note "signature of the checksum list verified" >&2
-	else
-		warn "the signature of the checksum list is not verified (needs gpg and kernel.org's key $upstream_key)"
-	fi
-	hash=$(awk -v f="${upstream_url##*/}" '$2 == f { print $1 }' "$sums")
-	[ ${#hash} -eq 64 ] || { echo "${upstream_url##*/} is not in $upstream_sums" >&2; return 1; }
-	printf '%s\n' "$hash"
+	[ $# -eq 1 ] || fetch_url "$url.sig" "$1" >&2 || die "the signature $url.sig cannot be had"
+	gpg --verify "$@" >/dev/null 2>&1 ||
+		die "the signature of $url is bad" "Do not trust this network; try another one"
+	note "signature of $what verified" >&2
 }
 
 fetch_from_upstream() { # DIR
-	local hash
+	local hash file=$1/${upstream_url##*/}
 	hash=$(upstream_hash "$1") || return 1
-	note "$upstream_url"
-	fetch_url "$upstream_url" "$1/${upstream_url##*/}" || return 1
-	printf '%s\n' "$hash" >"$1/${upstream_url##*/}.sha256"
+	note "$upstream_url" >&2
+	fetch_url "$upstream_url" "$file" || return 1
+	if [ -z "$hash" ]; then
+		xz -t -- "$file" 2>/dev/null || { echo "$upstream_url came truncated"; return 1; }
+		signed "${file##*/}" "$upstream_url" "$file.sig" "$file"
+		hash=$(sha256_of "$file")
+	fi
+	printf '%s\n' "$hash" >"$file.sha256"
 }
 
 # Sets NN_SOURCE to a verified package or tarball, downloading it if need be.
@@ -111,10 +135,11 @@ fetch() {
 	for try in 1 2; do
 		if verified "$deb" "$deb_sha256"; then NN_SOURCE=$deb; return; fi
 		if [ -f "$tar.sha256" ] && verified "$tar" "$(cat "$tar.sha256")"; then NN_SOURCE=$tar; return; fi
-		need_space "$dl" 600 "the kernel source package"
-		scratch_beside "$dl/fetch"
-		step "downloading the base kernel, linux $version (about 165 MB, try $try)"
-		if [ "${NN_BASE_FROM:-debian}" = debian ] && fetch_from_debian "$NN_NEW" >"$NN_NEW/why"; then
+		need_space "$dl" $((megabytes * 4)) "the source of $NN_PROJECT"
+		scratch_beside "$dl/fetch-$NN_PROJECT"
+		step "downloading $NN_PROJECT $version (about $megabytes MB, try $try)"
+		if [ "${NN_BASE_FROM:-debian}" = debian ] &&
+				fetch_from_debian "$NN_NEW" "$deb_pool" "$deb_file" "$deb_sha256" >"$NN_NEW/why"; then
 			mv "$NN_NEW/$deb_file" "$deb"
 		elif fetch_from_upstream "$NN_NEW" >>"$NN_NEW/why"; then
 			mv "$NN_NEW/${tar##*/}.sha256" "$tar.sha256"
@@ -126,9 +151,9 @@ fetch() {
 	done
 	verified "$deb" "$deb_sha256" && NN_SOURCE=$deb && return
 	[ -f "$tar.sha256" ] && verified "$tar" "$(cat "$tar.sha256")" && NN_SOURCE=$tar && return
-	die "cannot download linux $version: neither the Debian package nor kernel.org could be had" \
+	die "cannot download $NN_PROJECT $version: neither the Debian package nor upstream's tarball could be had" \
 	    ${why[@]+"${why[@]}"} \
-	    "Is the network up?  Run again when it is, or use a tree you have: KERNEL_SRC=/path/to/linux-$series"
+	    "Is the network up?  Run again when it is, or use a tree you have: $OVERRIDE=/path/to/$NN_PROJECT-$series"
 }
 
 # --- into git ---------------------------------------------------------------
@@ -182,96 +207,94 @@ has_base() { # BRANCH SUBJECT...
 	return 1
 }
 
+have_pinned() { has_base base "$NN_PROJECT $deb_version" "$NN_PROJECT $version"; }
+
+# unpack FILE DIR
+unpack() {
+	local tar=(tar -xJ -C "$2" --strip-components=1)
+	[ -z "${leave_out:-}" ] || tar+=(--anchored --no-wildcards-match-slash --exclude="*/$leave_out")
+	case $1 in
+	*.deb) dpkg-deb --fsys-tarfile "$1" | tar -xO "./$deb_tarball" | "${tar[@]}" ;;
+	*) "${tar[@]}" -f "$1" ;;
+	esac
+}
+
 pinned_base() {
 	local src subject tree
-	has_base base "linux $deb_version" "linux $version" && return
-	with_lock base
-	has_base base "linux $deb_version" "linux $version" && return
+	have_pinned && return
+	with_lock "base-$NN_PROJECT"
+	have_pinned && return
 	fetch
-	need_space "$NN_CACHE" 4096 "unpacking the base kernel"
+	need_space "$NN_CACHE" $((megabytes * 25)) "unpacking $NN_PROJECT"
 	open_repo
-	src=$(cache_dir git)/unpack
+	src=$(cache_dir git)/unpack-$NN_PROJECT
 	scratch_beside "$src"
 	src=$NN_NEW
 	step "unpacking ${NN_SOURCE##*/}"
-	case $NN_SOURCE in
-	*.deb)
-		subject="linux $deb_version"
-		dpkg-deb --fsys-tarfile "$NN_SOURCE" | tar -xO "./$deb_tarball" | tar -xJ -C "$src" --strip-components=1
-		;;
-	*)
-		subject="linux $version"
-		tar -xJf "$NN_SOURCE" -C "$src" --strip-components=1
-		;;
-	esac || die "cannot unpack $NN_SOURCE (is the disk full?)" "Free some space and run the same command again"
-	check_version "$src/Makefile" "${NN_SOURCE##*/}"
-	step "importing it into git (about a minute)"
+	subject="$NN_PROJECT $version"
+	[ "${NN_SOURCE##*/}" != "$deb_file" ] || subject="$NN_PROJECT $deb_version"
+	unpack "$NN_SOURCE" "$src" ||
+		die "cannot unpack $NN_SOURCE (is the disk full?)" "Free some space and run the same command again"
+	check_version "$src" "${NN_SOURCE##*/}"
+	step "importing it into git (a minute at most)"
 	tree=$(add_tree "$src" "$src.index") || die "the import into git failed (is the disk full?)" \
 		"Free some space and run the same command again"
 	rm -f -- "$src.index"
+	tree=$(adapted "$tree") || exit 1
 	commit_base "$tree" "$subject" base
 	close_repo
 }
 
-# --- KERNEL_SRC -------------------------------------------------------------
+# --- KERNEL_SRC, QEMU_SRC ---------------------------------------------------
 
-check_version() { # MAKEFILE NAME
-	local v p s e
-	v=$(awk '$1 == "VERSION" { print $3; exit }' "$1" 2>/dev/null) || v=
-	p=$(awk '$1 == "PATCHLEVEL" { print $3; exit }' "$1" 2>/dev/null) || p=
-	s=$(awk '$1 == "SUBLEVEL" { print $3; exit }' "$1" 2>/dev/null) || s=
-	e=$(awk '$1 == "EXTRAVERSION" { print $3; exit }' "$1" 2>/dev/null) || e=
-	[ -n "$v" ] && [ -n "$p" ] ||
-		die "$2 is not a kernel tree: its Makefile names no VERSION and PATCHLEVEL"
-	[ "$v.$p" = "$series" ] && [[ $e != -rc* ]] ||
-		die "$2 is linux $v.$p.$s$e; the patches are for $series.y" \
-		    "Use a v$series or stable $series.y tree, or leave KERNEL_SRC unset"
-	NN_VERSION=$v.$p.$s$e
+check_version() { # DIR NAME
+	NN_VERSION=$(tree_version "$1") || die "$2 is not a $WHAT tree, or does not say its version"
+	[[ $NN_VERSION == "$series".* ]] && is_stable "$NN_VERSION" ||
+		die "$2 is $NN_PROJECT $NN_VERSION; the patches are for $series.y" \
+		    "Use a v$series or stable $series.y tree, or leave $OVERRIDE unset"
 }
 
 foreign_base() {
-	local src tree branch makefile dirty
-	[ -d "$KERNEL_SRC" ] || die "KERNEL_SRC=$KERNEL_SRC is not a directory" \
-		"Give a git tree or an unpacked tree of linux $series.y"
-	src=$(cd "$KERNEL_SRC" && pwd -P)
-	makefile=$src/Makefile
-	[ -f "$makefile" ] && [ -d "$src/kernel/sched" ] || die "KERNEL_SRC=$KERNEL_SRC is not a kernel tree"
-	check_version "$makefile" "KERNEL_SRC=$KERNEL_SRC"
-	if [ -e "$src/.config" ] || [ -d "$src/include/generated" ] || [ -d "$src/include/config" ]; then
-		die "KERNEL_SRC=$KERNEL_SRC has been built or configured in place" \
-		    "Clean it (make -C $KERNEL_SRC mrproper), or give a fresh tree"
-	fi
-	with_lock base
-	need_space "$NN_CACHE" 2048 "importing KERNEL_SRC"
+	local src tree branch dirty name=$OVERRIDE=$SRC clean
+	[ -d "$SRC" ] || die "$name is not a directory" \
+		"Give a git tree or an unpacked tree of $NN_PROJECT $series.y"
+	src=$(cd "$SRC" && pwd -P)
+	check_version "$src" "$name"
+	clean=$(built_in "$src")
+	[ -z "$clean" ] || die "$name has been built or configured in place" \
+		"Clean it ($clean), or give a fresh tree"
+	with_lock "base-$NN_PROJECT"
+	need_space "$NN_CACHE" 2048 "importing $OVERRIDE"
 	open_repo
 	if [ -e "$src/.git" ]; then
 		dirty=$(git -C "$src" status --porcelain --untracked-files=normal) ||
-			die "git cannot read KERNEL_SRC=$KERNEL_SRC (see above)"
-		[ -z "$dirty" ] || die "KERNEL_SRC=$KERNEL_SRC has uncommitted changes:" \
+			die "git cannot read $name (see above)"
+		[ -z "$dirty" ] || die "$name has uncommitted changes:" \
 			"$(head -n 3 <<<"$dirty")" "Commit or stash them: what is tested must have a name"
 		tree=$(git -C "$src" rev-parse 'HEAD^{tree}')
-		if ! g --git-dir "$NN_REPO" rev-parse -q --verify "refs/heads/base-${tree:0:12}" >/dev/null; then
-			step "importing linux $NN_VERSION from $src"
+		if ! g --git-dir "$NN_REPO" cat-file -e "$tree" 2>/dev/null; then
+			step "importing $NN_PROJECT $NN_VERSION from $src"
 			git -C "$src" rev-list --objects "$tree" | cut -d' ' -f1 |
 				git -C "$src" pack-objects -q --stdout --window=0 |
 				g --git-dir "$NN_REPO" index-pack --stdin >/dev/null ||
-				die "importing KERNEL_SRC into git failed (is the disk full?)"
+				die "importing $OVERRIDE into git failed (is the disk full?)"
 		fi
 	else
 		# The index outlives us: the next time only what changed is read.
-		step "reading linux $NN_VERSION from $src"
+		step "reading $NN_PROJECT $NN_VERSION from $src"
 		tree=$(add_tree "$src" "$NN_REPO/index-$(hash_text <<<"$src" | cut -c1-12)") ||
-			die "importing KERNEL_SRC into git failed (is the disk full?)"
+			die "importing $OVERRIDE into git failed (is the disk full?)"
 	fi
+	tree=$(adapted "$tree") || exit 1
 	branch=base-${tree:0:12}
 	g --git-dir "$NN_REPO" rev-parse -q --verify "refs/heads/$branch" >/dev/null ||
-		commit_base "$tree" "linux $NN_VERSION" "$branch"
+		commit_base "$tree" "$NN_PROJECT $NN_VERSION" "$branch"
 	close_repo
 	printf '%s\n' "$branch" >&3
 }
 
 "$NN_BUILD/packages.sh" base
-if [ -n "${KERNEL_SRC:-}" ]; then
+if [ -n "$SRC" ]; then
 	foreign_base
 else
 	pinned_base

@@ -7,7 +7,7 @@
 #
 # Each guest counts instructions (icount) while it picks every idle CPU from each
 # start CPU.  A boot that is there already, of the same kernels and programs, is
-# not repeated.  Results go to OUT= or the cache.
+# not repeated.  Results go to OUT= or the cache.  QEMU= as for guest.sh.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -15,6 +15,7 @@
 . "$NN_BUILD/kbuild.sh"
 
 NNBOOT=$NN_TOP/tools/harness/nnboot
+QEMU=${QEMU:-distribution}
 BENCH=$NN_TOP/tools/bench
 
 # Prints the guest program, built against the stock kernel's types: it has to
@@ -39,11 +40,14 @@ pickbench() { # STOCKDIR
 boot() ( # DIR KERNELDIR INITRD PROGRAM TOPOLOGY
 	dir=$1
 	with_lock "bench-$(basename "$(dirname "$dir")")-$(basename "$dir")"
-	key=$(cat "$2/key" "$4" "$BENCH/jobs/pickbench.sh" <("$NNBOOT" --print-topo "$5" --json) | hash_text)
+	key=$({
+		cat "$2/key" "$4" "$BENCH/jobs/pickbench.sh" <("$NNBOOT" --print-topo "$5" --json)
+		[ "$QEMU" = distribution ] || sha256_of "$PROGRAM"
+	} | hash_text)
 	[ "$(cat "$dir/key" 2>/dev/null)" != "$key" ] || return 0
 	rm -rf -- "$dir"
 	mkdir -p "$dir"
-	"$NNBOOT" --arch "$ARCH" --kernel "$2/$IMAGE" --initrd "$3" --topo "$5" --mode icount \
+	"$NNBOOT" --arch "$ARCH" --qemu "$PROGRAM" --kernel "$2/$IMAGE" --initrd "$3" --topo "$5" --mode icount \
 		--timeout "${TIMEOUT:-1800}" --file "$4:/nn/bin/pickbench" --job "$BENCH/jobs/pickbench.sh" \
 		--out "$dir" >"$dir/summary" 2>&1 || return 1
 	printf '%s\n' "$key" >"$dir/key"
@@ -58,6 +62,7 @@ run() { # DIR BOOTS TOPOLOGY...
 	for topo in "$@"; do
 		"$NNBOOT" --print-topo "$topo" >/dev/null || exit 1
 	done
+	PROGRAM=$(QEMU=$QEMU "$NN_BUILD/qemu.sh" path) || exit 1
 	"$NN_BUILD/kernel.sh" build both
 	stock=$("$NN_BUILD/kernel.sh" dir stock)
 	series=$("$NN_BUILD/kernel.sh" dir series)

@@ -8,16 +8,18 @@
 ALL=${ALL:-0}
 . "$(dirname "$0")/lib.sh"
 
-for lock in "$NN_CACHE"/lock/src-* "$NN_CACHE/lock/base"; do
+for lock in "$NN_CACHE"/lock/src-* "$NN_CACHE"/lock/base*; do
 	[ ! -e "$lock" ] || with_lock "${lock##*/}"
 done
 before=$(du -sm "$NN_CACHE" 2>/dev/null | cut -f1)
-rm -rf -- "$NN_CACHE"/{build,kernels,guest,tmp,log,out,lint,qemu}
+rm -rf -- "$NN_CACHE"/{build,kernels,guest,tmp,log,out,lint,qemu,qemu-tools}
 for src in "$NN_CACHE"/src/*; do
 	[ -e "$src" ] || continue
 	rm -rf -- "$src"
 done
-[ ! -d "$NN_GIT" ] || g --git-dir "$NN_GIT" worktree prune
+for repo in "$NN_CACHE"/git/*; do
+	[ ! -d "$repo" ] || g --git-dir "$repo" worktree prune
+done
 if [ "$ALL" = 1 ]; then
 	if compgen -G "$NN_CACHE/trees/*" >/dev/null; then
 		warn "$NN_CACHE/trees holds editing trees, which live on the base: kept, and git/ with them"

@@ -14,12 +14,15 @@
 #
 # MACHINE=spe: CPUs with Arm's Statistical Profiling Extension, on our QEMU, with
 # perf on board; MACHINE=spe:MODEL[,PROPERTY=VALUE...] another CPU than "max".
-# QEMU= names the QEMU to use, PERF=1 puts perf on board of any arm64 machine.
+# PERF=1 puts perf on board of any arm64 machine.
+# QEMU=distribution (the default, but with MACHINE=spe), built, or the path of one.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 NNBOOT=$NN_TOP/tools/harness/nnboot
+USUAL_QEMU=$([ -n "${MACHINE:-}" ] && echo built || echo distribution)
+QEMU=${QEMU:-$USUAL_QEMU}
 
 kernel_dir() { # KERNEL build|dir
 	local kernel=${1%%/*} variant=
@@ -28,7 +31,7 @@ kernel_dir() { # KERNEL build|dir
 }
 
 harness() {
-	"$NN_BUILD/packages.sh" base "$([ "${ARCH:-arm64}" = arm64 ] && echo qemu || echo qemu-x86)" >&2
+	"$NN_BUILD/packages.sh" base >&2
 	# The lock is for building only: guests run side by side.
 	(with_lock harness >&2 && make -s -C "$NN_TOP/tools/harness" >&2) ||
 		die "the harness does not build (see above)"
@@ -60,25 +63,22 @@ parse_machine() {
 
 # Sets BOOT, the harness's command line for a kernel and a topology.
 boot_command() { # KERNEL TOPOLOGY
-	local dir image=Image qemu perf
+	local dir image=Image perf
 	parse_machine
 	[ "${ARCH:-arm64}" = arm64 ] || image=bzImage
 	harness
 	# An unknown or contradictory topology is told before anything is built.
 	"$NNBOOT" --print-topo "$2" >/dev/null || exit 1
+	PROGRAM=$(QEMU=$QEMU "$NN_BUILD/qemu.sh" path) || exit 1
 	kernel_dir "$1" build >&2
 	dir=$(kernel_dir "$1" dir)
-	BOOT=("$NNBOOT" --arch "${ARCH:-arm64}" --kernel "$dir/$image" --initrd "$(initrd "${1#*/}")" --topo "$2")
+	BOOT=("$NNBOOT" --arch "${ARCH:-arm64}" --qemu "$PROGRAM" --kernel "$dir/$image" --initrd "$(initrd "${1#*/}")" --topo "$2")
 	if [ "$SPE" = 1 ] || [ "${PERF:-0}" = 1 ]; then
 		perf=$("$NN_TOP/tools/guest/mkinitramfs.sh" --perf) || exit 1
 		BOOT+=(--initrd "$perf")
 	fi
 	[ "$SPE" = 0 ] || BOOT+=(--spe)
 	[ -z "$CPU" ] || BOOT+=(--cpu "$CPU")
-	if [ "$SPE" = 1 ] || [ -n "${QEMU:-}" ]; then
-		qemu=$("$NN_BUILD/qemu.sh" path) || exit 1
-		BOOT+=(--qemu "$qemu")
-	fi
 }
 
 add_options() {
@@ -121,6 +121,10 @@ verb_shell() {
 verb_test() { # KERNEL TOPOLOGY MODE SECONDS JOB [CMDLINE]
 	local out rc=0 name="$1 on $2${MACHINE:+ $MACHINE}" bad
 	out=$NN_CACHE/out/check/${1/\//+}-$2-$3-$(basename "$5" .sh)${MACHINE:+-${MACHINE//[^A-Za-z0-9]/-}}
+	if [ "$QEMU" != "$USUAL_QEMU" ]; then # another test
+		name+=" (QEMU $QEMU${QEMU_VARIANT:+, $QEMU_VARIANT})"
+		out+=@$(hash_text <<<"$name" | cut -c1-8)
+	fi
 	boot_command "$1" "$2"
 	BOOT+=(--mode "$3" --timeout "$4")
 	[ "$5" = - ] || BOOT+=(--job "$NN_TOP/$5")

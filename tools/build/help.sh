@@ -17,7 +17,9 @@ nearnode: NUMA-aware placement for sched_ext, as a kernel patch series
   make lint         checkpatch, sparse, W=1, kernel-doc, per-commit builds, ...
 
   make kernel       build the kernels          (KERNEL=stock|series ARCH= VARIANT=)
-  make qemu         find or install QEMU and say what it can do
+  make qemu         build our QEMU        (QEMU=built|distribution|PATH, QEMU_SRC=DIR
+                    QEMU_VARIANT=asan|debug QEMU_TARGETS=aarch64)
+  make qemu-tree    a git tree to edit its patches in; make qemu-export stores them
   make boot         boot a kernel and run a job       (KERNEL= TOPO= MODE= JOB=FILE)
   make shell        an interactive guest with the tools on board  (KERNEL= TOPO=)
   make bench        the bars: stock and series in one run       (TOPO= BOOTS= OUT=)
@@ -31,6 +33,7 @@ Variables
   MACHINE=spe[:MODEL]      CPUs with Arm SPE, perf on board; MODEL: max, neoverse-n1, ...
   QEMU=PATH                another QEMU             PERF=1  perf on board in any case
   KERNEL_SRC=DIR           another base: a clean git tree or unpacked tree of 7.3.y
+  QEMU=distribution|built|PATH   what guests run on; the distribution's if unset
   V=1  show what tools print     YES=1  install packages without asking
   JOBS=N  parallel compilers     XDG_CACHE_HOME=DIR  where everything is kept
 

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Kernel builds: architecture, configuration, source trees.  Shared by kernel.sh
+# Kernel builds: architecture and configuration.  Shared by kernel.sh
 # and lint.sh, which source it after lib.sh.
 # shellcheck disable=SC2034  # used by those who source it
 
@@ -24,8 +24,6 @@ VARIANT=${VARIANT:-}
 	die "unknown VARIANT=$VARIANT: there is no kernel-config/$VARIANT.config" \
 	    "VARIANT=debug, or leave it unset"
 
-export CCACHE_DIR=$NN_CACHE/ccache CCACHE_BASEDIR=$NN_CACHE CCACHE_NOHASHDIR=1
-export CCACHE_SLOPPINESS=time_macros CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G}
 # The same source gives the same bytes.
 export KBUILD_BUILD_TIMESTAMP=2026-01-01 KBUILD_BUILD_USER=nearnode KBUILD_BUILD_HOST=nearnode
 
@@ -92,21 +90,4 @@ configure() { # WHICH
 	KCONFIG_ALLCONFIG=$OBJ/nearnode-wanted \
 		run_logged "$OBJ/nearnode-config.log" "configuration" kmake allnoconfig
 	assert_config "$1" "$OBJ/.config"
-}
-
-# --- source trees -----------------------------------------------------------
-
-# Only files that differ are touched, so that make rebuilds only what they need.
-checkout() {
-	if [ ! -e "$SRC/.git" ]; then
-		need_space "$NN_CACHE" 2600 "a source tree"
-		cache_dir src >/dev/null
-		rm -rf -- "$SRC"
-		g --git-dir "$NN_GIT" worktree prune
-		g --git-dir "$NN_GIT" worktree add -q -f --detach "$SRC" "$NN_COMMIT" ||
-			die "cannot check out $SRC" "Free some space and run the same command again"
-	fi
-	rm -f "$(g -C "$SRC" rev-parse --absolute-git-dir)/index.lock"
-	g -C "$SRC" checkout -q -f --detach "$NN_COMMIT" || die "cannot check out $SRC (is the disk full?)"
-	g -C "$SRC" clean -fdxq
 }

@@ -109,7 +109,7 @@ report_progress() {
 	local start=$SECONDS last=0 now n
 	while sleep 1; do
 		now=$((SECONDS - start))
-		n=$(grep -c '^  [A-Z]' "$1" 2>/dev/null || true)
+		n=$(grep -cE '^(  [A-Z]|\[[0-9]+/)' "$1" 2>/dev/null || true)
 		if [ -t 1 ]; then
 			printf '\r    %s: %d steps, %d:%02d ' "$2" "${n:-0}" $((now / 60)) $((now % 60))
 		elif [ $((now - last)) -ge 60 ]; then
@@ -147,8 +147,6 @@ run_logged() {
 
 # --- git in the cache -------------------------------------------------------
 
-NN_GIT=$NN_CACHE/git/linux
-
 # Output must not depend on whose git this is: no personal or system settings,
 # no hooks, one identity.
 g() {
@@ -161,5 +159,37 @@ g() {
 sha256_of() { sha256sum -- "$1" | cut -d' ' -f1; }
 hash_text() { sha256sum | cut -d' ' -f1; }
 
-# shellcheck source=../../BASE
-. "$NN_TOP/BASE"
+# use_project linux|qemu: whose base and patches NN_GIT and the pin are about.
+use_project() {
+	NN_PROJECT=$1
+	NN_GIT=$NN_CACHE/git/$1
+	case $1 in
+	linux) NN_PIN=$NN_TOP/BASE ;;
+	qemu) NN_PIN=$NN_TOP/tools/qemu/BASE ;;
+	esac
+	unset deb_tarball leave_out
+	# shellcheck source=../../BASE
+	. "$NN_PIN"
+}
+use_project linux
+
+# Brings SRC, a work tree of NN_GIT, to NN_COMMIT.  Only files that differ are
+# touched, so that make rebuilds only what they need.
+checkout() {
+	if [ ! -e "$SRC/.git" ] || ! g -C "$SRC" rev-parse -q --verify HEAD >/dev/null 2>&1; then
+		need_space "$NN_CACHE" 2600 "a source tree"
+		cache_dir src >/dev/null
+		rm -rf -- "$SRC"
+		g --git-dir "$NN_GIT" worktree prune
+		g --git-dir "$NN_GIT" worktree add -q -f --detach "$SRC" "$NN_COMMIT" ||
+			die "cannot check out $SRC" "Free some space and run the same command again"
+	fi
+	rm -f "$(g -C "$SRC" rev-parse --absolute-git-dir)/index.lock"
+	g -C "$SRC" checkout -q -f --detach "$NN_COMMIT" || die "cannot check out $SRC (is the disk full?)"
+	g -C "$SRC" clean -fdxq
+}
+
+# --- compilers --------------------------------------------------------------
+
+export CCACHE_DIR=$NN_CACHE/ccache CCACHE_BASEDIR=$NN_CACHE CCACHE_NOHASHDIR=1
+export CCACHE_SLOPPINESS=time_macros CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G}

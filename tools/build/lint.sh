@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# lint.sh [own|series]: static checks of our own code, and of the series: what
+# lint.sh [own|series|qemu]: static checks of our own code; of the series: what
 # the kernel's tools say of the patches, and builds of the objects they touch,
-# commit by commit and in configurations that the test kernels do not have.
+# commit by commit and in configurations that the test kernels do not have; and
+# what QEMU's tools say of tools/qemu/patches (qemu.sh commits builds each).
 # A build passes when it succeeds and warns of nothing that stock does not.
 # Prints one "ok" or "not ok" line for each check.
 
@@ -87,7 +88,7 @@ lint_own() {
 	done
 	[ -z "$bad" ] && report 0 "SPDX identifier in ${#files[@]} files" || report 1 "SPDX identifier" "$bad"
 
-	mapfile -t files < <(own_files | grep -vE '\.(json|svg|png)$|/fixtures/|^LICENSE$')
+	mapfile -t files < <(own_files | grep -vE '\.(patch|json|svg|png)$|/fixtures/|^LICENSE$')
 	out=$(codespell --ignore-words-list=extraversion,borken,nd,te "${files[@]}" 2>&1) &&
 		report 0 "codespell: ${#files[@]} files" || report 1 "codespell: ${#files[@]} files" "$out"
 }
@@ -204,6 +205,13 @@ lint_maintainers() {
 	[ -z "$bad" ] && report 0 "MAINTAINERS covers every new file" || report 1 "MAINTAINERS" "$bad"
 }
 
+# The message and what is added; what is removed was not ours.
+lint_spelling() { # PATCH NAME
+	local out
+	out=$(grep -vE '^([- ]|diff |index |@@)' "$1" | codespell --ignore-words-list=nd,te - 2>&1) &&
+		report 0 "codespell: $2" || report 1 "codespell: $2" "$out"
+}
+
 # Signing off is the human sender's.  What is only under tools/ is user space and
 # BPF: there "const volatile" is how a loader hands over constants, RESIZABLE_ARRAY()
 # looks like a function and SCX_BUG_ON() ends a program, not a kernel.
@@ -220,10 +228,20 @@ lint_patches() {
 			--ignore "$ignore" "$p" 2>&1) || true
 		grep -q '^total: 0 errors, 0 warnings, 0 checks' <<<"$out" &&
 			report 0 "checkpatch --strict: $s" || report 1 "checkpatch --strict: $s" "$out"
-		# The message and what is added; what is removed was not ours.
-		out=$(grep -vE '^(-|diff |index |@@)' "$p" | codespell - 2>&1) &&
-			report 0 "codespell: $s" || report 1 "codespell: $s" "$out"
+		lint_spelling "$p" "$s"
 	done < <(compgen -G "$NN_TOP/patches/*/[0-9]*.patch" | sort)
+}
+
+lint_qemu() {
+	local p src s out
+	src=$("$NN_BUILD/qemu.sh" src)
+	while read -r p; do
+		s=${p#"$NN_TOP/"}
+		out=$(cd "$src" && GIT_DIR=/nonexistent perl scripts/checkpatch.pl --no-signoff --no-color "$p" 2>&1) || true
+		grep -q '^total: 0 errors, 0 warnings, ' <<<"$out" &&
+			report 0 "checkpatch: $s" || report 1 "checkpatch: $s" "$out"
+		lint_spelling "$p" "$s"
+	done < <(compgen -G "$NN_TOP/tools/qemu/patches/[0-9]*.patch" | sort)
 }
 
 kernel_doc() { # COMMIT FILES
@@ -284,11 +302,12 @@ lint_series() {
 }
 
 "$NN_BUILD/packages.sh" base kernel lint arm64 x86
-case ${1:-both} in
+case ${1:-all} in
 own) lint_own ;;
 series) lint_series ;;
-both) lint_own; lint_series ;;
-*) die "usage: lint.sh [own|series]" ;;
+qemu) lint_qemu ;;
+all) lint_own; lint_series; lint_qemu ;;
+*) die "usage: lint.sh [own|series|qemu]" ;;
 esac
 printf '1..%d\n' "$TESTS"
 [ "$BAD" -eq 0 ]

@@ -35,6 +35,13 @@ table() {
 	kernel	hdr:zlib.h	zlib1g-dev
 	qemu	cmd:qemu-system-aarch64	qemu-system-arm
 	qemu-x86	cmd:qemu-system-x86_64	qemu-system-x86
+	qemu-build	cmd:ninja		ninja-build
+	qemu-build	cmd:pkg-config	pkg-config
+	qemu-build	cmd:ccache	ccache
+	qemu-build	file:/usr/lib/python3*/ensurepip/__init__.py	python3-venv
+	qemu-build	hdr:glib-2.0/gmodule.h	libglib2.0-dev
+	qemu-build	hdr:zlib.h	zlib1g-dev
+	qemu-build	hdr:libfdt.h	libfdt-dev
 	bpf	cmd:clang-19	clang-19
 	bpf	cmd:llvm-strip-19	llvm-19
 	lint	cmd:sparse	sparse

@@ -13,19 +13,35 @@
 #                         cache's repository)
 #   series.sh files       prints the in-tree files that the series touch
 #
+# With --qemu first, the same for tools/qemu/patches: one series, to QEMU, that
+# has neither a marker nor mirrors.
+#
 # In the tree each series begins with an empty marker commit.  Unlike refs,
 # markers survive every rebase and amend.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-PATCHES=${NN_PATCHES:-$NN_TOP/patches}
-MIRROR_TOP=${NN_MIRROR_TOP:-$NN_TOP}
 MARK='nearnode-series: '
+if [ "${1:-}" = --qemu ]; then
+	shift
+	use_project qemu
+	PATCHES=$NN_TOP/tools/qemu
+	MAKE='make qemu-' STORED=tools/qemu/patches/
+	TREE_NAME=$(basename "$NN_TOP")-qemu
+	MARKED=0
+else
+	PATCHES=${NN_PATCHES:-$NN_TOP/patches}
+	MAKE='make ' STORED=patches/
+	TREE_NAME=$(basename "$NN_TOP")
+	MARKED=1
+fi
+MIRROR_TOP=${NN_MIRROR_TOP:-$NN_TOP}
 
 # --- patches/ ---------------------------------------------------------------
 
 series_names() {
+	[ "$MARKED" -eq 1 ] || { echo patches; return; }
 	[ -f "$PATCHES/series.list" ] || return 0
 	sed 's/#.*//; s/[[:space:]]*$//; /^$/d' "$PATCHES/series.list"
 }
@@ -90,7 +106,7 @@ apply_patches() {
 	local repo=$1 skip=$2 n=0 s p marked
 	marked=$(g -C "$repo" log --format=%s "$NN_BASE_COMMIT..HEAD" | grep -F "$MARK" || true)
 	while read -r s; do
-		grep -qxF "$MARK$s" <<<"$marked" || mark_series "$repo" "$s"
+		[ "$MARKED" -eq 0 ] || grep -qxF "$MARK$s" <<<"$marked" || mark_series "$repo" "$s"
 		while read -r p; do
 			n=$((n + 1))
 			[ "$n" -gt "$skip" ] || continue
@@ -108,7 +124,7 @@ apply_patches() {
 
 set_base() {
 	map_rows >/dev/null || die "patches/mirrors.map is malformed" "Each line: MIRROR <- IN-TREE PATH"
-	NN_BASE=$("$NN_BUILD/base.sh")
+	NN_BASE=$("$NN_BUILD/base.sh" "$NN_PROJECT")
 	NN_BASE_COMMIT=$(g --git-dir "$NN_GIT" rev-parse "refs/heads/$NN_BASE")
 	NN_BASE_NAME=$(g --git-dir "$NN_GIT" log -1 --format=%s "$NN_BASE_COMMIT")
 }
@@ -255,7 +271,7 @@ write_out() { # REPOSITORY OUT
 	while IFS=$'\t' read -r s mirror _; do
 		[ "$s" != stray ] || warn "$mirror is not in the series (new there? add it in the tree; obsolete? delete it)"
 	done < <(mirror_drift "$repo" HEAD)
-	[ "$changed" -eq 1 ] || note "nothing to write: patches/ and the mirrors are up to date"
+	[ "$changed" -eq 1 ] || note "nothing to write: the patches and mirrors are up to date"
 }
 
 check_history() { # REPOSITORY
@@ -273,7 +289,7 @@ check_history() { # REPOSITORY
 
 # Keyed by where this checkout is: clones that share the cache do not meet.
 TREE_ID=$(hash_text <<<"${TREE:-$NN_TOP}" | cut -c1-8)
-tree_dir() { printf '%s\n' "${TREE:-$NN_CACHE/trees/$(basename "$NN_TOP")-$TREE_ID}"; }
+tree_dir() { printf '%s\n' "${TREE:-$NN_CACHE/trees/$TREE_NAME-$TREE_ID}"; }
 
 # What the tree's HEAD and patches/ were when they last agreed.
 state_file() { printf '%s/nearnode-state\n' "$(g -C "$1" rev-parse --absolute-git-dir)"; }
@@ -301,8 +317,8 @@ may_reset() { # TREE
 		return 0
 	fi
 	[ "${FORCE:-0}" = 1 ] || die "$tree has $what" \
-		"Keep them: finish, commit and run make export" \
-		"Throw them away: make tree FORCE=1"
+		"Keep them: finish, commit and run ${MAKE}export" \
+		"Throw them away: ${MAKE}tree FORCE=1"
 	g -C "$tree" am --abort >/dev/null 2>&1 || g -C "$tree" rebase --abort >/dev/null 2>&1 || true
 	note "the tree had $what; its old HEAD was $(g -C "$tree" rev-parse --short=12 HEAD)"
 }
@@ -323,7 +339,7 @@ hide_ignore_edit() { # TREE: before a reset, which would trip over it
 verb_tree() {
 	local tree applied=0
 	set_base
-	with_lock "tree-$TREE_ID"
+	with_lock "tree-$NN_PROJECT-$TREE_ID"
 	tree=$(tree_dir)
 	if [ "${CONTINUE:-0}" = 1 ]; then
 		continue_tree "$tree"
@@ -346,46 +362,46 @@ verb_tree() {
 		rm -rf -- "$tree"
 		g --git-dir "$NN_GIT" worktree prune
 		g --git-dir "$NN_GIT" worktree add -q -f -B "nn/$TREE_ID" "$tree" "$NN_COMMIT" ||
-			die "cannot check out $tree" "Free some space and run make tree again"
+			die "cannot check out $tree" "Free some space and run ${MAKE}tree again"
 	fi
 	show_new_files "$tree"
 	if [ "$applied" -eq 0 ]; then
 		note "the tree holds the patches before it: $tree"
 		patch_failed "To go on, in that tree: git am -3 $NN_FAILED" \
-			"resolve, git add, git am --continue; then: make tree CONTINUE=1 and make export"
+			"resolve, git add, git am --continue; then: ${MAKE}tree CONTINUE=1 and ${MAKE}export"
 	fi
 	save_state "$tree"
 	say "tree: $tree (branch nn/$TREE_ID, $(g -C "$tree" rev-list --count "$NN_BASE_COMMIT..HEAD") commits on $NN_BASE_NAME)"
-	note "edit and commit there, then: make export"
+	note "edit and commit there, then: ${MAKE}export"
 }
 
 continue_tree() { # TREE
 	local tree=$1 n
-	[ -e "$tree/.git" ] || die "there is no tree to continue in" "make tree"
+	[ -e "$tree/.git" ] || die "there is no tree to continue in" "${MAKE}tree"
 	in_progress "$tree" && die "git am is still in progress in $tree" "Finish it: git am --continue"
 	n=$(g -C "$tree" log --format=%s "$NN_BASE_COMMIT..HEAD" | grep -cvF "$MARK" || true)
 	apply_patches "$tree" "$n" || patch_failed \
-		"In $tree: git am -3 $NN_FAILED, resolve, git am --continue; then again: make tree CONTINUE=1"
+		"In $tree: git am -3 $NN_FAILED, resolve, git am --continue; then again: ${MAKE}tree CONTINUE=1"
 	# HEAD differs from patches/ now, and patches/ is what is to be replaced.
 	printf 'head=\npatches=%s\n' "$(patches_hash)" >"$(state_file "$tree")"
-	say "tree: $tree has all patches; now: make export"
+	say "tree: $tree has all patches; now: ${MAKE}export"
 }
 
 verb_export() {
 	local tree drift out
 	set_base
-	with_lock "tree-$TREE_ID"
+	with_lock "tree-$NN_PROJECT-$TREE_ID"
 	tree=$(tree_dir)
-	[ -e "$tree/.git" ] || die "there is no tree to export from ($tree)" "make tree"
+	[ -e "$tree/.git" ] || die "there is no tree to export from ($tree)" "${MAKE}tree"
 	! in_progress "$tree" || die "$tree has a rebase or git am in progress" "Finish it first"
 	[ -z "$(g -C "$tree" status --porcelain --untracked-files=no)" ] ||
-		die "$tree has uncommitted edits" "Commit (or stash) them, then make export"
+		die "$tree has uncommitted edits" "Commit (or stash) them, then ${MAKE}export"
 	check_history "$tree"
 	if [ -n "$(state "$tree" patches)" ] && [ "${FORCE:-0}" != 1 ]; then
 		[ "$(state "$tree" patches)" = "$(patches_hash)" ] ||
-			die "patches/ has changed since the tree was made (make import, or git)" \
-			    "Keep the tree's work: git -C $tree format-patch its commits aside, make tree FORCE=1, git am them" \
-			    "Or overwrite patches/: make export FORCE=1"
+			die "$STORED has changed since the tree was made (make import, or git)" \
+			    "Keep the tree's work: git -C $tree format-patch its commits aside, ${MAKE}tree FORCE=1, git am them" \
+			    "Or overwrite the patches: ${MAKE}export FORCE=1"
 	fi
 	if [ -n "$(state "$tree" head)" ] && [ "${FORCE:-0}" != 1 ]; then
 		drift=$(mirror_drift "$tree" "$(state "$tree" head)" | awk -F'\t' '$1 == "edited" { print $2 }')
@@ -398,15 +414,15 @@ verb_export() {
 	format_series "$tree" "$out"
 	write_out "$tree" "$out"
 	save_state "$tree"
-	say "exported: $PATCHES"
+	say "exported to $STORED"
 }
 
 verb_import() {
 	local rows kind mirror intree owner edited=0 out
 	set_base
-	with_lock "tree-$TREE_ID"
+	with_lock "tree-$NN_PROJECT-$TREE_ID"
 	open_scratch "$NN_BASE_COMMIT"
-	apply_patches "$NN_SCRATCH" 0 || patch_failed "make tree shows how to go on"
+	apply_patches "$NN_SCRATCH" 0 || patch_failed "${MAKE}tree shows how to go on"
 	rows=$(mirror_drift "$NN_SCRATCH" HEAD)
 	while IFS=$'\t' read -r kind mirror intree; do
 		case $kind in
@@ -450,6 +466,7 @@ verb_check_sync() {
 	local out s bad=0 n=0 kind mirror
 	set_base
 	for s in "$PATCHES"/*/; do
+		[ "$MARKED" -eq 1 ] || break
 		[ -d "$s" ] || continue
 		s=$(basename "$s")
 		if ! series_names | grep -qxF "$s"; then
@@ -458,7 +475,7 @@ verb_check_sync() {
 		fi
 	done
 	open_scratch "$NN_BASE_COMMIT"
-	apply_patches "$NN_SCRATCH" 0 || patch_failed "make tree shows how to go on"
+	apply_patches "$NN_SCRATCH" 0 || patch_failed "${MAKE}tree shows how to go on"
 	out=$(mktemp -d "$(cache_dir tmp)/export.XXXXXX")
 	NN_TRASH+=("$out")
 	format_series "$NN_SCRATCH" "$out"
@@ -469,9 +486,9 @@ verb_check_sync() {
 			[ ! -e "$p" ] || cp -- "$p" "$out/.have/$s/"
 		done
 		diff -r -u "$out/.have/$s" "$out/$s" >"$out/.diff" && continue
-		warn "patches/$s does not come out of its own commits byte for byte:"
+		warn "${PATCHES#"$NN_TOP"/}/$s does not come out of its own commits byte for byte:"
 		head -n 15 "$out/.diff" >&2
-		warn "repair: make tree && make export"
+		warn "repair: ${MAKE}tree && ${MAKE}export"
 		bad=1
 	done < <(series_names)
 	while IFS=$'\t' read -r kind mirror _; do
@@ -482,19 +499,24 @@ verb_check_sync() {
 		esac
 		bad=1
 	done < <(mirror_drift "$NN_SCRATCH" HEAD)
-	[ "$bad" -eq 0 ] || die "patches/ and the mirrors are out of sync (see above)"
+	[ "$bad" -eq 0 ] || die "patches, commits and mirrors are out of sync (see above)"
 	keep_result
-	say "in sync: $n patches on $NN_BASE_NAME, $(mirrored "$NN_SCRATCH" HEAD | grep -c . || true) mirrored files"
+	n="$n patches on $NN_BASE_NAME"
+	[ "$MARKED" -eq 0 ] || n+=", $(mirrored "$NN_SCRATCH" HEAD | grep -c . || true) mirrored files"
+	say "in sync: $n"
 }
 
 case ${1:-} in
 tree) verb_tree ;;
 export) verb_export ;;
-import) verb_import ;;
+import)
+	[ "$MARKED" -eq 1 ] || die "QEMU's patches have no mirrors to import from" "${MAKE}tree, edit there, ${MAKE}export"
+	verb_import
+	;;
 check-sync) verb_check_sync ;;
 commit)
 	set_base
-	series_commit || patch_failed "make tree shows how to go on"
+	series_commit || patch_failed "${MAKE}tree shows how to go on"
 	printf '%s\n' "$NN_COMMIT"
 	;;
 files) touched_files ;;
