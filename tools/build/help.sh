@@ -31,9 +31,10 @@ Variables
   MODE=single|icount|mt    how QEMU runs its CPUs; mt is no place for schedulers,
                            see Documentation/results/reload_loop.md
   MACHINE=spe[:MODEL]      CPUs with Arm SPE, perf on board; MODEL: max, neoverse-n1, ...
-  QEMU=PATH                another QEMU             PERF=1  perf on board in any case
+  PERF=1                   perf on board of any arm64 machine
   KERNEL_SRC=DIR           another base: a clean git tree or unpacked tree of 7.3.y
-  QEMU=distribution|built|PATH   what guests run on; the distribution's if unset
+  QEMU=distribution|built|PATH   what guests run on; if unset the distribution's,
+                           with MACHINE=spe ours
   V=1  show what tools print     YES=1  install packages without asking
   JOBS=N  parallel compilers     XDG_CACHE_HOME=DIR  where everything is kept
 
