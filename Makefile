@@ -9,7 +9,7 @@ B := tools/build
 
 # Given on the command line or in the environment; empty means the default.
 export ARCH TOPO MODE KERNEL KERNEL_SRC VARIANT V YES JOBS TREE FORCE CONTINUE
-export JOB FILES APPEND TIMEOUT OUT STEPS BOOTS
+export JOB FILES APPEND TIMEOUT OUT STEPS BOOTS ACCESSES
 
 VERBS := demo check soak tree export import check-sync lint kernel qemu boot shell bench clean
 .PHONY: help $(VERBS)

@@ -19,6 +19,7 @@ nearnode: NUMA-aware placement for sched_ext, as a kernel patch series
   make kernel       build the kernels          (KERNEL=stock|series ARCH= VARIANT=)
   make qemu         find or install QEMU and say what it can do
   make boot         boot a kernel and run a job       (KERNEL= TOPO= MODE= JOB=FILE)
+                    ACCESSES=on counts its memory accesses by nodes
   make shell        an interactive guest with the tools on board  (KERNEL= TOPO=)
   make bench        the bars: stock and series in one run       (TOPO= BOOTS= OUT=)
   make clean        remove what was built                  (ALL=1: downloads too)

@@ -38,7 +38,7 @@ static bool want[COUNT_SPACES] = { true, true };
 #define BLOCK_OP	2u	/* see is_block_op() */
 
 /*
- * From 9.1 on, QEMU with one thread for all CPUs may call back with the number of
+ * QEMU 10 with one thread for all CPUs calls back with the number of
  * the CPU that translated the code, whichever executes it (tools/qemu/patches has a
  * fix). So we watch blocks of code until one has been executed by two CPUs, as a
  * kernel's are soon after it has started the second one, and do not count before.
@@ -127,7 +127,7 @@ static void on_mark(unsigned int cpu, void *code)
 		count_mark(cpu, (uintptr_t)code);
 	else
 		count_cannot("this QEMU gives plugins wrong numbers of CPUs when one thread runs all of them; "
-			     "use --mode mt, QEMU 7 or 8, or one with the fix in tools/qemu/patches");
+			     "use --mode mt, an older QEMU, or one with the fix in tools/qemu/patches");
 }
 
 static void on_block_op(unsigned int cpu, void *unused)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "counts.h"
 #include "json.h"
@@ -452,11 +453,10 @@ static void __attribute__((noreturn, format(printf, 1, 2))) fail(const char *fmt
 static void read_or_fail(struct counts *c, const char *path)
 {
 	char err[NN_ERR_MAX], *inside = xasprintf("%s/accesses.jsonl", path);
-	struct strbuf text = { 0 };
+	struct stat st;
 
-	if (!counts_read(c, read_file(inside, &text) ? inside : path, err))
+	if (!counts_read(c, !stat(path, &st) && S_ISDIR(st.st_mode) ? inside : path, err))
 		fail("%s", err);
-	sb_free(&text);
 	free(inside);
 }
 
