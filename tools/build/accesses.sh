@@ -13,8 +13,8 @@
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+image=${IMAGE:-}	# kbuild.sh has another use for the name
 # shellcheck source=kbuild.sh
-image=${IMAGE:-}
 . "$NN_BUILD/kbuild.sh"
 
 NNBOOT=$NN_TOP/tools/harness/nnboot
