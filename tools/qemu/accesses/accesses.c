@@ -235,7 +235,7 @@ QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info
 			out_path = value;
 		} else if (len == 5 && !strncmp(argv[i], "cache", len)) {
 			if (!cache_parse(value, &o.cache, err))
-				return complain("%s", err, "The filter is per CPU");
+				return complain("%s", err, "cache=off is without one");
 		} else if (len == 5 && !strncmp(argv[i], "every", len)) {
 			errno = 0;
 			o.every = strtoull(value, &end, 10);
