@@ -21,6 +21,7 @@ nearnode: NUMA-aware placement for sched_ext, as a kernel patch series
                     QEMU_VARIANT=asan|debug QEMU_TARGETS=aarch64)
   make qemu-tree    a git tree to edit its patches in; make qemu-export stores them
   make boot         boot a kernel and run a job       (KERNEL= TOPO= MODE= JOB=FILE)
+                    ACCESSES=on counts its memory accesses by nodes
   make shell        an interactive guest with the tools on board  (KERNEL= TOPO=)
   make bench        the bars: stock and series in one run       (TOPO= BOOTS= OUT=)
   make clean        remove what was built                  (ALL=1: downloads too)
