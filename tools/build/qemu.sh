@@ -201,6 +201,8 @@ find_program() {
 	case $QEMU in
 	built)
 		[[ " ${TARGETS[*]} " == *" $CPU "* ]] || die "QEMU_TARGETS=$QEMU_TARGETS has no $CPU, which ARCH=${ARCH:-arm64} needs"
+		# for its firmware
+		[ "$CPU" = aarch64 ] || "$NN_BUILD/packages.sh" qemu-x86 >&2
 		build >&2
 		PROGRAM=$OUT/qemu-system-$CPU
 		;;
