@@ -18,7 +18,7 @@ nearnode: NUMA-aware placement for sched_ext, as a kernel patch series
 
   make kernel       build the kernels          (KERNEL=stock|series ARCH= VARIANT=)
   make qemu         build our QEMU        (QEMU=built|distribution|PATH, QEMU_SRC=DIR
-                    QEMU_VARIANT=asan|debug QEMU_TARGETS=aarch64)
+                    QEMU_VARIANT=asan|debug QEMU_TARGETS=)
   make qemu-tree    a git tree to edit its patches in; make qemu-export stores them
   make boot         boot a kernel and run a job       (KERNEL= TOPO= MODE= JOB=FILE)
                     ACCESSES=on counts its memory accesses by nodes
