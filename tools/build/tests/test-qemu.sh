@@ -14,6 +14,7 @@ mkdir -p "$REPO/tools/qemu/patches" "$WORK/srv/pool" "$WORK/bin"
 cp -r "$BUILD" "$REPO/tools/build"
 cp "$TOP/BASE" "$REPO/BASE"
 cp "$TOP/tools/qemu/BASE" "$REPO/tools/qemu/BASE"
+export QEMU_TARGETS='aarch64 x86_64'
 Q=$REPO/tools/build/qemu.sh
 S=$REPO/tools/build/series.sh
 pin() { # FIELD VALUE
@@ -121,7 +122,7 @@ one=$("$Q" path 2>/dev/null)
 is '  and names the program' 1 "$(grep -c "^$one: QEMU 10.0.13$" "$WORK/out")"
 is '  which lies beside its header and its fellow' 'commit include key qemu-system-aarch64 qemu-system-x86_64 qemu-plugin.h' \
 	"$(cd "$(dirname "$one")" && echo * "$(ls include)")"
-[ -d "$(cat "$CACHE/build/qemu/pythonpath")/pycotap" ]
+[ -d "$(cat "$CACHE/build/qemu-aarch64-x86_64/pythonpath")/pycotap" ]
 result $? '  configure found the packages'
 is '  firmware sources were left out' '' "$(git --git-dir "$CACHE/git/qemu" ls-tree -r --name-only base | grep roms)"
 is '  ARCH=x86_64 names the other' "$(dirname "$one")/qemu-system-x86_64" "$(ARCH=x86_64 "$Q" path 2>/dev/null)"
@@ -168,7 +169,7 @@ for i in $(seq 12); do
 done
 passes 'a longer series' "$S" --qemu export
 is '  in its order' 'QEMU emulator version 10.0.13 (nearnode) 212' "$("$("$Q" path 2>/dev/null)" --version)"
-is '  only what differs was compiled' 3 "$(grep -c '^\[' "$CACHE/build/qemu/nearnode-build.log")"
+is '  only what differs was compiled' 3 "$(grep -c '^\[' "$CACHE/build/qemu-aarch64-x86_64/nearnode-build.log")"
 passes '  each commit builds' "$Q" commits
 is '  which is said of each' 13 "$(grep -c '^ok ' "$WORK/out")"
 git -C "$TREE" reset -q --hard HEAD~12
@@ -203,7 +204,7 @@ chmod +x "$WORK/bin/ninja"
 result $? 'killed in the middle: nothing published'
 rm "$WORK/bin/ninja"
 passes 'the same command goes on' "$Q"
-is '  where it stopped' 3 "$(grep -c '^\[' "$CACHE/build/qemu/nearnode-build.log")"
+is '  where it stopped' 3 "$(grep -c '^\[' "$CACHE/build/qemu-aarch64-x86_64/nearnode-build.log")"
 is '  without configuring again' 1 "$(wc -l <"$COUNT")"
 is '  no left-overs' "$(basename "$(dirname "$two")")" "$(ls "$CACHE/qemu")"
 
@@ -220,6 +221,8 @@ QEMU=$WORK/nowhere refuses 'through make and a guest too' 'there is no .*/nowher
 QEMU=$two passes 'QEMU that is one' "$Q"
 QEMU_VARIANT=asan passes 'QEMU_VARIANT=asan' "$Q"
 is '  is another one' 2 "$(printf '%s\n' "$CACHE"/qemu/* | wc -l)"
+(unset QEMU_TARGETS; exec "$Q" dir) >"$WORK/usual"
+is 'usually the guests of ARCH= only' "$(QEMU_TARGETS=aarch64 "$Q" dir)" "$(cat "$WORK/usual")"
 QEMU_TARGETS=aarch64 passes 'QEMU_TARGETS=aarch64' "$Q"
 
 # --- QEMU_SRC
