@@ -172,7 +172,7 @@ build() {
 		lock_source
 	fi
 	if ! up_to_date; then
-		step "building QEMU $version${VARIANT:+ $VARIANT} (about 6 minutes on two cores when nothing is cached)"
+		step "building QEMU $version${VARIANT:+ $VARIANT} (5 to 10 minutes on two cores when nothing is cached)"
 		need_space "$NN_CACHE" 2000 "a build of QEMU"
 		checkout
 		mapfile -t list < <(programs)
