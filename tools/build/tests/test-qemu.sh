@@ -174,7 +174,7 @@ passes '  each commit builds' "$Q" commits
 is '  which is said of each' 13 "$(grep -c '^ok ' "$WORK/out")"
 git -C "$TREE" reset -q --hard HEAD~12
 sed -i 's/int tcg(void)$/int tcg(void) { int unused; return 3; }\nint other(void)/' "$TREE/accel/tcg/tcg.c" && commit 'tcg: Warn'
-sed -i 's/return 3; }/retrun 3; }/' "$TREE/accel/tcg/tcg.c" && commit 'tcg: Misspell'
+sed -i 's/return 3; }/re_turn 3; }/' "$TREE/accel/tcg/tcg.c" && commit 'tcg: Misspell'
 git -C "$TREE" revert --no-edit HEAD >/dev/null
 passes 'export of a series with bad commits' "$S" --qemu export
 "$Q" commits >"$WORK/out" 2>/dev/null
@@ -183,7 +183,7 @@ is 'those are told from the good ones' 'ok not ok not ok not ok ' \
 git -C "$TREE" reset -q --hard HEAD~1
 "$S" --qemu export >/dev/null 2>&1
 refuses 'a patch that does not compile' 'QEMU failed' "$Q"
-is '  shows the error' 1 "$(grep -c "| .*error: .*retrun" "$WORK/out")"
+is '  shows the error' 1 "$(grep -c "| .*error: .*re_turn" "$WORK/out")"
 is '  and nothing is published' 1 "$([ -e "$("$Q" dir 2>/dev/null)" ] || echo 1)"
 git -C "$TREE" reset -q --hard HEAD~2
 "$S" --qemu export >/dev/null 2>&1
