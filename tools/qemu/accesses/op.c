@@ -25,7 +25,8 @@ static const struct pattern {
 	{ 0xfefff800, 0xd61f0800, OP_BRANCH | OP_INDIRECT },		/* BRAA, ... */
 	{ 0xfffffc1f, 0xd63f0000, OP_BRANCH | OP_INDIRECT | OP_CALL },	/* BLR */
 	{ 0xfefff800, 0xd63f0800, OP_BRANCH | OP_INDIRECT | OP_CALL },	/* BLRAA, ... */
-	{ 0xfffff01f, 0xd65f0000, OP_BRANCH | OP_INDIRECT | OP_RETURN },/* RET, RETAA, RETAB */
+	{ 0xfffffc1f, 0xd65f0000, OP_BRANCH | OP_INDIRECT | OP_RETURN },/* RET */
+	{ 0xfffffbff, 0xd65f0bff, OP_BRANCH | OP_INDIRECT | OP_RETURN },/* RETAA, RETAB */
 	{ 0xfffff3ff, 0xd69f03e0, OP_BRANCH | OP_INDIRECT },		/* ERET, ERETAA, ERETAB */
 
 	/* --- stores that are system instructions --- */
