@@ -48,50 +48,69 @@ where_of() { # TOPOLOGY
 }
 
 
-run_test() { # TOPOLOGY
-	local topo=$1 dir where program base perf append rc=0 name
-	name="SPE on $(basename "$topo" .topo)"
-	dir=$("$0" build)
+# Sets what boot() needs, building what is missing.
+prepare() {
+	DIR=$("$0" build)
 	(with_lock harness >&2 && make -s -C "$NN_TOP/tools/harness" >&2) || die "the harness does not build (see above)"
-	program=$(QEMU=${QEMU:-built} "$NN_BUILD/qemu.sh" path)
+	PROGRAM=$(QEMU=${QEMU:-built} "$NN_BUILD/qemu.sh" path)
 	if [ -z "$image" ]; then
 		"$NN_BUILD/kernel.sh" build series >&2
 		image=$("$NN_BUILD/kernel.sh" dir series)/$IMAGE
 	fi
-	base=$("$NN_TOP/tools/guest/mkinitramfs.sh")
-	perf=$("$NN_TOP/tools/guest/mkinitramfs.sh" --perf)
-	append="NN_BUFFER=$BUFFER${PROGRAMS:+ NN_PROGRAMS=\"$PROGRAMS\"}"
-	where=$(where_of "$topo")
-	rm -rf -- "$where"
-	mkdir -p "$where"
-	# icount: it is the same each time
-	"$NNBOOT" --arch arm64 --qemu "$program" --kernel "$image" --initrd "$base" --initrd "$perf" --topo "$topo" \
-		--mode icount --spe --timeout "${TIMEOUT:-600}" --append "$append" \
-		--accesses "$dir/opmix.so,buffer=$BUFFER:$BUFFER_SIZE" \
-		--job "$NN_TOP/tools/guest/jobs/spe_mix.sh" --out "$where" >"$where/summary" 2>&1 || rc=$?
-	if [ "$rc" -ne 0 ]; then
-		printf 'not ok - %s: exit %d of the harness\n' "$name" "$rc"
-		sed 's/^/# /' "$where/summary"
-		exit 1
-	fi
-	printf 'ok - %s: the guest ran to its end\n' "$name"
-	judge "$dir" "$where" "$name"
+	INITRD=$("$NN_TOP/tools/guest/mkinitramfs.sh")
+	PERF=$("$NN_TOP/tools/guest/mkinitramfs.sh" --perf)
 }
 
-# spestat's verdicts; and again with the counts of another program, which all must fail.
-judge() { # DIR WHERE NAME
-	local dir=$1 where=$2 name=$3 rc=0 failed programs
-	"$dir/spestat" "$where/accesses.jsonl" "$where/out" "$where/job.log" >"$where/verdicts" || rc=$?
-	[ "$rc" -le 1 ] || printf 'not ok - %s: spestat: exit %d\n' "$name" "$rc"
-	sed -E "s|^((not )?ok [0-9]+ - )|\\1$name: |" "$where/verdicts"
+boot() { # TOPOLOGY PERIOD WHERE
+	local rc=0
+	rm -rf -- "$3"
+	mkdir -p "$3"
+	# icount: runs are more alike, and the other CPUs' counts exact, too
+	"$NNBOOT" --arch arm64 --qemu "$PROGRAM" --kernel "$image" --initrd "$INITRD" --initrd "$PERF" --topo "$1" \
+		--mode icount --spe --timeout "${TIMEOUT:-600}" \
+		--append "NN_BUFFER=$BUFFER NN_PERIOD=$2${PROGRAMS:+ NN_PROGRAMS=\"$PROGRAMS\"}" \
+		--accesses "$DIR/opmix.so,buffer=$BUFFER:$BUFFER_SIZE" \
+		--job "$NN_TOP/tools/guest/jobs/spe_mix.sh" --out "$3" >"$3/summary" 2>&1 || rc=$?
+	[ "$rc" -ne 0 ] || return 0
+	printf 'not ok - %s: exit %d of the harness\n' "$NAME" "$rc"
+	sed 's/^/# /' "$3/summary"
+	exit 1
+}
+
+judge() { # WHERE VERDICTS [OPTION]...
+	local rc=0
+	"$DIR/spestat" "${@:3}" "$1/accesses.jsonl" "$1/out" "$1/job.log" >"$2" || rc=$?
+	[ "$rc" -gt 1 ] || return "$rc"
+	printf 'not ok - %s: spestat: exit %d\n' "$NAME" "$rc"
+	exit 1
+}
+
+run_test() { # TOPOLOGY
+	local where rc=0 programs failed
+	NAME="SPE on $(basename "$1" .topo)"
+	where=$(where_of "$1")
+	prepare
+	boot "$1" 1024 "$where"
+	judge "$where" "$where/verdicts" || rc=1
+	if [ "$rc" -ne 0 ]; then
+		# By chance, or is something wrong? Other samples will tell: judge.h.
+		grep '^# off' "$where/verdicts" | sed 's/$/; once more/' || true
+		boot "$1" 1280 "$where-again"
+		mv -- "$where/verdicts" "$where-again/verdicts-before"
+		rc=0
+		where=$where-again
+		judge "$where" "$where/verdicts" --again "$where/verdicts-before" || rc=1
+	fi
+	sed -E "s|^((not )?ok [0-9]+ - )|\\1$NAME: |" "$where/verdicts"
+	# With the counts of another program they must all fail.
 	programs=$(($(grep -cE '^(not )?ok ' "$where/verdicts") - 1))
-	"$dir/spestat" --shift "$where/accesses.jsonl" "$where/out" "$where/job.log" >"$where/control" || true
-	failed=$(head -n "$programs" "$where/control" | grep -c '^not ok ' || true)
+	judge "$where" "$where/control" --shift || true
+	failed=$(grep -E '^(not )?ok ' "$where/control" | head -n "$programs" | grep -c '^not ok ' || true)
 	if [ "$programs" -ge 2 ] && [ "$failed" -eq "$programs" ]; then
-		printf 'ok - %s: none has the shares of another program\n' "$name"
+		printf 'ok - %s: none has the shares of another program\n' "$NAME"
 	else
-		printf 'not ok - %s: of %d programs only %d do not have the shares of another one\n' "$name" \
-			"$programs" "$failed"
+		printf 'not ok - %s: %d of %d programs have the shares of another one\n' "$NAME" \
+			$((programs - failed)) "$programs"
 		rc=1
 	fi
 	exit "$rc"

@@ -6,10 +6,11 @@
 #
 #   tools/build/spe_stat.sh test ring4
 #
-# NN_PROGRAMS on the kernel's command line picks some, NN_BUFFER is where their data go.
+# On the kernel's command line, NN_PROGRAMS picks some, NN_PERIOD is the period, a
+# multiple of 256, and NN_BUFFER is where their data go.
 
 cpu=1
-period=1024
+period=${NN_PERIOD:-1024}
 
 [ -x /usr/bin/perf ] || { echo "Bail out! there is no perf on board: MACHINE=spe or PERF=1"; exit 1; }
 n=0
@@ -27,7 +28,7 @@ for p; do
 	rm -f /tmp/spe_mix.data
 	# All of the CPU, not only the program: the plugin does not know who runs either.
 	# The buffer is large enough that no interrupt empties it while the program runs.
-	perf record -o /tmp/spe_mix.data -C $cpu -m ,4M -c $period \
+	perf record -o /tmp/spe_mix.data -C $cpu -m ,4M -c "$period" \
 		-e arm_spe_0/ts_enable=1,pa_enable=1,jitter=1/$space \
 		-- taskset -c $cpu spe_mix "$p" "${NN_BUFFER:-0x200000000}" >/tmp/spe_mix.out 2>/tmp/spe_mix.log
 	rc=$?

@@ -92,7 +92,8 @@ static double cell_sigma(const struct cell *c, double n, double q)
 	return ((double)c->sampled - mean) / sqrt(mean * (1 - q));
 }
 
-void judge(struct table *t, struct tally *tally)
+void judge(struct table *t, struct tally *tally,
+	   bool (*excused)(const struct table *t, const struct cell *c, void *arg), void *arg)
 {
 	uint64_t executed, sampled;
 	struct cell rest = { 0 };
@@ -126,7 +127,9 @@ void judge(struct table *t, struct tally *tally)
 		if (!c->alone)
 			continue;
 		c->sigma = cell_sigma(c, (double)sampled, (double)c->executed / (double)executed);
-		tally->failed += fabs(c->sigma) > (t->strict ? JUDGE_NEAR : JUDGE_FAR);
+		c->off = fabs(c->sigma) > (t->strict ? JUDGE_NEAR : JUDGE_FAR);
+		if (c->off && !(isfinite(c->sigma) && excused && excused(t, c, arg)))
+			tally->failed++;
 		if (t->strict)
 			continue;
 		tally->cells++;

@@ -3,11 +3,12 @@
  * spestat - do the samples that FEAT_SPE took of programs have the shares of what
  * the programs did execute?
  *
- *	spestat [--table|--json] [--shift] COUNTS SAMPLES TIMES
+ *	spestat [--table|--json] [--shift|--again VERDICTS] COUNTS SAMPLES TIMES
  *
  * COUNTS is what opmix wrote, SAMPLES are perf's files as tools/guest/jobs/spe_mix.sh
  * sends them, TIMES is that job's output: when each program was where the plugin
- * counted. judge.h says what is accepted. --shift has each program judged by the
+ * counted. judge.h says what is accepted. With --again, a
+ * cell that is off must have been so in VERDICTS, what was printed before. --shift has each program judged by the
  * counts of the next one: all must fail, or this cannot tell anything.
  *
  * Exit: 0 they have, 1 they do not, 2 bad usage or input.
@@ -34,6 +35,7 @@ struct program {
 	uint64_t from, to;		/* the time */
 	double buffer, size;
 	double period, amount;		/* asked for; how far off the number of samples is, in sigma */
+	bool amount_off;
 	bool kernel, user;		/* what was sampled */
 	const struct json *cpu;		/* what the plugin counted */
 	uint64_t executed, samples, outside;
@@ -391,6 +393,55 @@ static void print_json(void)
 	sb_free(&w.out);
 }
 
+/* --- what was off before -------------------------------------------------------------- */
+
+static char **before;
+static size_t nr_before;
+static bool again;
+
+static char *off_line(const struct program *p, const char *table, const char *cell, double sigma)
+{
+	return xasprintf("# off: %s, %s '%s', too %s", p->name, table, cell, sigma > 0 ? "many" : "few");
+}
+
+static void before_line(char *line, void *arg)
+{
+	(void)arg;
+	if (strncmp(line, "# off: ", 7))
+		return;
+	nn_grow(before, nr_before);
+	before[nr_before++] = xstrdup(line);
+}
+
+static void read_before(const char *path)
+{
+	struct strbuf text = { 0 };
+
+	read_whole(path, &text);
+	for_each_line(text.s, text.len, before_line, NULL);
+	sb_free(&text);
+	again = true;
+}
+
+static bool not_before(const struct program *p, const char *table, const char *cell, double sigma)
+{
+	char *line = off_line(p, table, cell, sigma);
+	bool known = false;
+	size_t i;
+
+	for (i = 0; again && i < nr_before; i++)
+		known |= !strcmp(before[i], line);
+	free(line);
+	return again && !known;
+}
+
+static bool excused(const struct table *t, const struct cell *c, void *p)
+{
+	return not_before(p, t->name, c->name, c->sigma);
+}
+
+/* --- verdicts ------------------------------------------------------------------------- */
+
 /* Is there enough in it for a verdict? That there is nothing is none, either. */
 static bool worth_judging(const struct program *p, unsigned int which)
 {
@@ -412,10 +463,33 @@ static void judge_program(struct program *p, bool shift)
 
 	p->amount = amount_sigma(p);
 	p->tally.failed += p->samples < MIN_SAMPLES;
-	p->tally.failed += !shift && !(fabs(p->amount) <= JUDGE_NEAR);
+	p->amount_off = !shift && fabs(p->amount) > JUDGE_NEAR;
+	p->tally.failed += p->amount_off && !not_before(p, "amount", "all", p->amount);
 	for (i = 0; i < TABLES; i++)
 		if (worth_judging(p, i))
-			judge(&p->table[i], &p->tally);
+			judge(&p->table[i], &p->tally, excused, p);
+}
+
+static void print_off(const struct program *p)
+{
+	size_t i, k;
+	char *line;
+
+	if (p->amount_off) {
+		line = off_line(p, "amount", "all", p->amount);
+		puts(line);
+		free(line);
+	}
+	for (i = 0; i < TABLES; i++)
+		for (k = 0; k < p->table[i].nr; k++) {
+			const struct cell *c = &p->table[i].cell[k];
+
+			if (!c->off)
+				continue;
+			line = off_line(p, p->table[i].name, c->name, c->sigma);
+			puts(line);
+			free(line);
+		}
 }
 
 /* A line for each program, and one for all of them. */
@@ -435,6 +509,7 @@ static void print_verdicts(const struct tally *all)
 				printf("; %s '%s' %+.2f", p->table[k].name, c->name, c->sigma);
 		}
 		putchar('\n');
+		print_off(p);
 	}
 	printf("%s %zu - %zu of %zu cells beyond %g sigma\n",
 	       all->beyond_near * 100 <= all->cells ? "ok" : "not ok", i + 1, all->beyond_near, all->cells,
@@ -452,11 +527,13 @@ int main(int argc, char **argv)
 		shift |= !strcmp(argv[a], "--shift");
 		table |= !strcmp(argv[a], "--table");
 		json |= !strcmp(argv[a], "--json");
-		if (strcmp(argv[a], "--shift") && strcmp(argv[a], "--table") && strcmp(argv[a], "--json"))
+		if (!strcmp(argv[a], "--again") && a + 1 < argc)
+			read_before(argv[++a]);
+		else if (strcmp(argv[a], "--shift") && strcmp(argv[a], "--table") && strcmp(argv[a], "--json"))
 			give_up("unknown option '%s'", argv[a]);
 	}
 	if (argc - a != 3)
-		give_up("usage: spestat [--table|--json] [--shift] COUNTS SAMPLES TIMES");
+		give_up("usage: spestat [--table|--json] [--shift|--again VERDICTS] COUNTS SAMPLES TIMES");
 	read_times(argv[a + 2]);
 	read_counts(argv[a]);
 	read_samples(argv[a + 1], shift);

@@ -273,7 +273,7 @@ static bool judged(bool strict, const double *executed, const double *drawn, uns
 			x -= drawn[k];
 		t.cell[k].sampled++;
 	}
-	judge(&t, &tally);
+	judge(&t, &tally, NULL, NULL);
 	table_free(&t);
 	return tally_good(&tally);
 }
@@ -319,9 +319,41 @@ static void test_judge(void)
 	report(accepted(false, rare, rare, 4, 8000) > 950, "rare ones are judged together");
 	report(accepted(false, rare, rarely, 4, 8000) < 10, "... and noticed if they are not so rare");
 	table_cell(&t, "a")->executed = 1000;
-	judge(&t, &tally);
+	judge(&t, &tally, NULL, NULL);
 	report(!tally_good(&tally), "no samples are no agreement");
 	table_free(&t);
+}
+
+static bool excuse_a(const struct table *t, const struct cell *c, void *arg)
+{
+	(void)t;
+	(void)arg;
+	return *c->name == 'a';
+}
+
+static bool excused(uint64_t a, uint64_t b, uint64_t never)
+{
+	struct table t = { .strict = true };
+	struct tally tally = { 0 };
+
+	table_cell(&t, "a")->executed = 1000;
+	table_cell(&t, "b")->executed = 1000;
+	table_cell(&t, "c")->executed = 8000;
+	table_cell(&t, "a never");
+	t.cell[0].sampled = a;
+	t.cell[1].sampled = b;
+	t.cell[2].sampled = 8000;
+	t.cell[3].sampled = never;
+	judge(&t, &tally, excuse_a, NULL);
+	table_free(&t);
+	return tally_good(&tally);
+}
+
+static void test_excuses(void)
+{
+	report(excused(1000, 1000, 0) && excused(1150, 1000, 0), "a cell that is excused may be off");
+	report(!excused(1000, 1150, 0), "... another one not");
+	report(!excused(1000, 1000, 1), "what is impossible has no excuse");
 }
 
 static void test_poisson(void)
@@ -339,6 +371,7 @@ int main(void)
 	test_packets();
 	test_samples();
 	test_judge();
+	test_excuses();
 	test_poisson();
 	printf("1..%u\n", nr);
 	return failed != 0;
