@@ -6,7 +6,7 @@
 #                                they lie
 #   spe_stat.sh test TOPOLOGY    one boot of spe_mix's programs, each both sampled by
 #                                the emulated SPE and counted, as lines of results
-#   spe_stat.sh table TOPOLOGY   what the last test of it saw, as a table
+#   spe_stat.sh table TOPOLOGY   what the last test of it saw, as tables
 #
 # PROGRAMS="sve mops" runs these only; IMAGE= is a kernel to boot instead of the
 # series'; QEMU= is the path of another QEMU than ours.
@@ -90,13 +90,14 @@ run_test() { # TOPOLOGY
 	NAME="SPE on $(basename "$1" .topo)"
 	where=$(where_of "$1")
 	prepare
+	rm -rf -- "$where-again"
 	boot "$1" 1024 "$where"
 	judge "$where" "$where/verdicts" || rc=1
 	if [ "$rc" -ne 0 ]; then
 		# By chance, or is something wrong? Other samples will tell: judge.h.
 		grep '^# off' "$where/verdicts" | sed 's/$/; once more/' || true
 		boot "$1" 1280 "$where-again"
-		mv -- "$where/verdicts" "$where-again/verdicts-before"
+		cp -- "$where/verdicts" "$where-again/verdicts-before"
 		rc=0
 		where=$where-again
 		judge "$where" "$where/verdicts" --again "$where/verdicts-before" || rc=1
@@ -121,7 +122,10 @@ table() { # TOPOLOGY
 	where=$(where_of "$1")
 	[ -s "$where/verdicts" ] || die "there is no run on $1: $where" "tools/build/spe_stat.sh test $1"
 	dir=$("$0" build)
-	"$dir/spestat" --table "$where/accesses.jsonl" "$where/out" "$where/job.log"
+	for where in "$where" "$where-again"; do
+		[ ! -s "$where/verdicts" ] ||
+			"$dir/spestat" --table "$where/accesses.jsonl" "$where/out" "$where/job.log" || true
+	done
 }
 
 case ${1:-}:$# in
