@@ -91,7 +91,7 @@ run_test() { # TOPOLOGY
 	where=$(where_of "$1")
 	prepare
 	rm -rf -- "$where-again"
-	boot "$1" 1024 "$where"
+	boot "$1" 768 "$where"
 	judge "$where" "$where/verdicts" || rc=1
 	if [ "$rc" -ne 0 ]; then
 		# By chance, or is something wrong? Other samples will tell: judge.h.

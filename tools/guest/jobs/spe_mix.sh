@@ -10,7 +10,7 @@
 # multiple of 256, and NN_BUFFER is where their data go.
 
 cpu=1
-period=${NN_PERIOD:-1024}
+period=${NN_PERIOD:-768}
 
 [ -x /usr/bin/perf ] || { echo "Bail out! there is no perf on board: MACHINE=spe or PERF=1"; exit 1; }
 n=0
