@@ -62,8 +62,8 @@ pack_perf() {
 	cp -r -- "$root/." "$NN_NEW/"
 	mkdir -p "$NN_NEW/nn/bin"
 	# With symbols and line numbers, for perf to show.
-	for p in spe_share spe_pattern spe_task spe_soak; do
-		build "spe/$p" -g -pthread "-ffile-prefix-map=$GUEST/="
+	for p in spe_share spe_pattern spe_task spe_soak spe_mix; do
+		build "spe/$p" -g -pthread "-ffile-prefix-map=$GUEST/=" "-I$NN_TOP/tools/qemu/accesses"
 	done
 	pack perf
 }

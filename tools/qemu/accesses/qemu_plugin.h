@@ -72,6 +72,19 @@ QEMU_IMPORT const void *qemu_plugin_insn_data_v1(const struct qemu_plugin_insn *
 /* only asked for: it came with interface 2 */
 QEMU_IMPORT void *qemu_plugin_scoreboard_new(size_t size) __attribute__((weak));
 
+/* only of plugins that need interface 3: counters that translated code adds to itself */
+typedef struct {
+	struct qemu_plugin_scoreboard *score;
+	size_t offset;
+} qemu_plugin_u64;
+
+enum qemu_plugin_op { QEMU_PLUGIN_INLINE_ADD_U64, QEMU_PLUGIN_INLINE_STORE_U64 };
+
+QEMU_IMPORT void *qemu_plugin_scoreboard_find(struct qemu_plugin_scoreboard *score, unsigned int vcpu);
+QEMU_IMPORT void qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(struct qemu_plugin_insn *insn,
+								     enum qemu_plugin_op op,
+								     qemu_plugin_u64 entry, uint64_t imm);
+
 /*
  * The direction of an access, as interface 1 has it since QEMU 6.2: its own call
  * for that takes atomic operations for mere stores, and in 7.2 it calls back for
