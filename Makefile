@@ -10,7 +10,7 @@ B := tools/build
 # Given on the command line or in the environment; empty means the default.
 export ARCH TOPO MODE KERNEL MACHINE PERF KERNEL_SRC VARIANT V YES JOBS TREE FORCE CONTINUE
 export QEMU QEMU_SRC QEMU_VARIANT QEMU_TARGETS
-export JOB FILES APPEND TIMEOUT OUT STEPS BOOTS
+export JOB FILES APPEND TIMEOUT OUT STEPS BOOTS ACCESSES
 
 VERBS := demo check soak tree export import check-sync lint kernel qemu qemu-tree qemu-export boot shell bench clean
 .PHONY: help $(VERBS)

@@ -9,12 +9,12 @@
 #                                       OPTION is for the plugin, like cache=32K:8:64
 #
 # ARCH=arm64|x86_64; IMAGE= is a kernel to boot instead of the series'; QEMU= is
-# another QEMU.
+# another QEMU; TIMEOUT= and APPEND= are as for make boot.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+image=${IMAGE:-}	# kbuild.sh has another use for the name
 # shellcheck source=kbuild.sh
-image=${IMAGE:-}
 . "$NN_BUILD/kbuild.sh"
 
 NNBOOT=$NN_TOP/tools/harness/nnboot
@@ -57,7 +57,7 @@ run_test() { # TOPOLOGY MODE [OPTION]
 	rm -rf -- "$where"
 	mkdir -p "$where"
 	"$NNBOOT" --arch "$ARCH" ${QEMU:+--qemu "$QEMU"} --kernel "$image" --initrd "$initrd" --topo "$topo" \
-		--mode "$mode" --timeout "${TIMEOUT:-600}" --accesses "$dir/accesses.so${option:+,$option}" \
+		--mode "$mode" --timeout "${TIMEOUT:-600}" ${APPEND:+--append "$APPEND"} --accesses "$dir/accesses.so${option:+,$option}" \
 		--file "$dir/acctest:/nn/bin/acctest" --file "$dir/accmark:/nn/bin/accmark" \
 		--job "$NN_TOP/tools/guest/jobs/accesses.sh" --out "$where" >"$where/summary" 2>&1 || rc=$?
 	if [ "$rc" -eq 0 ]; then

@@ -88,7 +88,18 @@ add_options() {
 	BOOT+=(--mode "${MODE:-single}")
 	[ -z "${TIMEOUT:-}" ] || BOOT+=(--timeout "$TIMEOUT")
 	[ -z "${APPEND:-}" ] || BOOT+=(--append "$APPEND")
+	[ -z "${ACCESSES:-}" ] || add_accesses
 	for f in ${FILES:-}; do BOOT+=(--file "$f"); done
+}
+
+# ACCESSES=on, or the plugin's options: memory accesses are counted.  Sets
+# ACCREPORT, what shows them.
+add_accesses() {
+	local dir
+	dir=$("$NN_BUILD/accesses.sh" build)
+	ACCREPORT=$dir/accreport
+	[ "$ACCESSES" != on ] && ACCESSES=,$ACCESSES || ACCESSES=
+	BOOT+=(--accesses "$dir/accesses.so$ACCESSES" --file "$dir/accmark:/nn/bin/accmark")
 }
 
 verb_boot() {
@@ -106,6 +117,7 @@ verb_boot() {
 	step "booting $kernel on $topo"
 	"${BOOT[@]}" --out "$out" || rc=$?
 	[ ! -s "$out/job.log" ] || cat "$out/job.log"
+	[ -z "${ACCREPORT:-}" ] || [ ! -s "$out/accesses.jsonl" ] || "$ACCREPORT" "$out" || rc=1
 	note "console.log, job.log, results.json: $out"
 	exit "$rc"
 }

@@ -18,9 +18,10 @@ nearnode: NUMA-aware placement for sched_ext, as a kernel patch series
 
   make kernel       build the kernels          (KERNEL=stock|series ARCH= VARIANT=)
   make qemu         build our QEMU        (QEMU=built|distribution|PATH, QEMU_SRC=DIR
-                    QEMU_VARIANT=asan|debug QEMU_TARGETS=aarch64)
+                    QEMU_VARIANT=asan|debug QEMU_TARGETS=)
   make qemu-tree    a git tree to edit its patches in; make qemu-export stores them
   make boot         boot a kernel and run a job       (KERNEL= TOPO= MODE= JOB=FILE)
+                    ACCESSES=on counts its memory accesses by nodes
   make shell        an interactive guest with the tools on board  (KERNEL= TOPO=)
   make bench        the bars: stock and series in one run       (TOPO= BOOTS= OUT=)
   make clean        remove what was built                  (ALL=1: downloads too)
@@ -31,9 +32,10 @@ Variables
   MODE=single|icount|mt    how QEMU runs its CPUs; mt is no place for schedulers,
                            see Documentation/results/reload_loop.md
   MACHINE=spe[:MODEL]      CPUs with Arm SPE, perf on board; MODEL: max, neoverse-n1, ...
-  QEMU=PATH                another QEMU             PERF=1  perf on board in any case
+  PERF=1                   perf on board of any arm64 machine
   KERNEL_SRC=DIR           another base: a clean git tree or unpacked tree of 7.3.y
-  QEMU=distribution|built|PATH   what guests run on; the distribution's if unset
+  QEMU=distribution|built|PATH   what guests run on; if unset the distribution's,
+                           with MACHINE=spe ours
   V=1  show what tools print     YES=1  install packages without asking
   JOBS=N  parallel compilers     XDG_CACHE_HOME=DIR  where everything is kept
 

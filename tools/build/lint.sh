@@ -166,7 +166,7 @@ warnings() {
 	if [ ! -f "$kept" ]; then
 		log=$OBJ/nearnode-lint.log
 		[ "$mode" != sparse ] || flags+=(C=2)
-		NN_COMMIT=$commit checkout
+		[ "${IN_PLACE:-}" = "$commit" ] || NN_COMMIT=$commit checkout
 		configure_gate || { tail -n 5 "$OBJ/config.log"; return 1; }
 		while read -r o symbol; do
 			[ "$symbol" = - ] || grep -q "^$symbol=y" "$OBJ/.config" || continue
@@ -183,6 +183,32 @@ warnings() {
 		mv -- "$kept.new" "$kept"
 	fi
 	cat "$kept"
+}
+
+gate_mode() { # LINES...
+	[ $# -eq 0 ] && echo sparse || echo build
+}
+
+# The gates share the source but not the objects: once it stands at a commit they
+# can be built side by side, as much of each is done by one processor. Whatever
+# fails here is told when it is looked at.
+build_gates() { # OBJECTS
+	local commit name arch lines running IN_PLACE
+	for commit in "$BASE_COMMIT" "$TIP"; do
+		NN_COMMIT=$commit checkout
+		IN_PLACE=$commit running=0
+		while read -r name arch lines; do
+			[ "$running" -lt "$NN_JOBS" ] || { wait -n || true; running=$((running - 1)); }
+			(
+				# shellcheck disable=SC2086  # a list of lines
+				open_gate "$name" "$arch" $lines
+				# shellcheck disable=SC2086
+				warnings "$commit" "$(gate_mode $lines)" "$1"
+			) >/dev/null 2>&1 &
+			running=$((running + 1))
+		done < <(gates)
+		wait
+	done
 }
 
 compare_build() { # NAME COMMIT MODE OBJECTS
@@ -285,6 +311,7 @@ lint_series() {
 	[ -n "$objects" ] || return 0
 	say "# objects: $(awk '{ print $1 }' <<<"$objects" | tr '\n' ' ')"
 
+	build_gates "$objects"
 	while read -r name arch lines; do
 		# shellcheck disable=SC2086  # a list of lines
 		open_gate "$name" "$arch" $lines

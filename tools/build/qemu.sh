@@ -26,8 +26,6 @@ use_project qemu
 
 QEMU=${QEMU:-built}
 VARIANT=${QEMU_VARIANT:-}
-ALL_TARGETS="aarch64 x86_64"
-read -r -a TARGETS <<<"${QEMU_TARGETS:-$ALL_TARGETS}"
 
 # --- names ------------------------------------------------------------------
 
@@ -36,6 +34,7 @@ arm64) CPU=aarch64 MACHINE=virt ;;
 x86_64) CPU=x86_64 MACHINE=q35 ;;
 *) die "unknown ARCH=$ARCH" "ARCH=arm64 (the default) or ARCH=x86_64" ;;
 esac
+read -r -a TARGETS <<<"${QEMU_TARGETS:-$CPU}"
 case $VARIANT in
 '' | asan | debug) ;;
 *) die "unknown QEMU_VARIANT=$VARIANT" "QEMU_VARIANT=asan, QEMU_VARIANT=debug, or leave it unset" ;;
@@ -43,7 +42,7 @@ esac
 for t in "${TARGETS[@]}"; do
 	case $t in
 	aarch64 | x86_64) ;;
-	*) die "unknown QEMU_TARGETS=$QEMU_TARGETS" "QEMU_TARGETS=\"aarch64 x86_64\" (the default) or one of them" ;;
+	*) die "unknown QEMU_TARGETS=$QEMU_TARGETS" "QEMU_TARGETS=\"aarch64 x86_64\" or one of them; the default is that of ARCH=" ;;
 	esac
 done
 
@@ -92,7 +91,7 @@ locate() {
 	NN_COMMIT=$("$NN_BUILD/series.sh" --qemu commit)
 	SRC=$NN_CACHE/src/qemu$suffix
 	OBJ=$NN_CACHE/build/qemu${VARIANT:+-$VARIANT}$suffix
-	[ "${TARGETS[*]}" = "$ALL_TARGETS" ] || OBJ+=-$(IFS=-; echo "${TARGETS[*]}")
+	[ "${TARGETS[*]}" = aarch64 ] || OBJ+=-$(IFS=-; echo "${TARGETS[*]}")
 	CONFIGURATION=$({ options; gcc --version | head -n 1; echo format 1; } | hash_text)
 	KEY=$({ g --git-dir "$NN_GIT" rev-parse "$NN_COMMIT^{tree}"; echo "$CONFIGURATION"; } | hash_text)
 	OUT=$NN_CACHE/qemu/${KEY:0:16}
@@ -173,7 +172,7 @@ build() {
 		lock_source
 	fi
 	if ! up_to_date; then
-		step "building QEMU $version${VARIANT:+ $VARIANT} (about 8 minutes on two cores when nothing is cached)"
+		step "building QEMU $version${VARIANT:+ $VARIANT} (5 to 10 minutes on two cores when nothing is cached)"
 		need_space "$NN_CACHE" 2000 "a build of QEMU"
 		checkout
 		mapfile -t list < <(programs)
@@ -201,6 +200,8 @@ find_program() {
 	case $QEMU in
 	built)
 		[[ " ${TARGETS[*]} " == *" $CPU "* ]] || die "QEMU_TARGETS=$QEMU_TARGETS has no $CPU, which ARCH=${ARCH:-arm64} needs"
+		# for its firmware
+		[ "$CPU" = aarch64 ] || "$NN_BUILD/packages.sh" qemu-x86 >&2
 		build >&2
 		PROGRAM=$OUT/qemu-system-$CPU
 		;;

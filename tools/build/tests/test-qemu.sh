@@ -14,6 +14,7 @@ mkdir -p "$REPO/tools/qemu/patches" "$WORK/srv/pool" "$WORK/bin"
 cp -r "$BUILD" "$REPO/tools/build"
 cp "$TOP/BASE" "$REPO/BASE"
 cp "$TOP/tools/qemu/BASE" "$REPO/tools/qemu/BASE"
+export QEMU_TARGETS='aarch64 x86_64'
 Q=$REPO/tools/build/qemu.sh
 S=$REPO/tools/build/series.sh
 pin() { # FIELD VALUE
@@ -30,6 +31,8 @@ export SRV=$WORK/srv
 NINJA=$(command -v ninja)
 export NINJA
 chmod +x "$WORK/bin/apt-get"
+# Stands for its package, of which the firmware is used.
+ln -s /bin/true "$WORK/bin/qemu-system-x86_64"
 PATH=$WORK/bin:$PATH
 CACHE=$XDG_CACHE_HOME/nearnode
 DL=$CACHE/dl
@@ -119,7 +122,7 @@ one=$("$Q" path 2>/dev/null)
 is '  and names the program' 1 "$(grep -c "^$one: QEMU 10.0.13$" "$WORK/out")"
 is '  which lies beside its header and its fellow' 'commit include key qemu-system-aarch64 qemu-system-x86_64 qemu-plugin.h' \
 	"$(cd "$(dirname "$one")" && echo * "$(ls include)")"
-[ -d "$(cat "$CACHE/build/qemu/pythonpath")/pycotap" ]
+[ -d "$(cat "$CACHE/build/qemu-aarch64-x86_64/pythonpath")/pycotap" ]
 result $? '  configure found the packages'
 is '  firmware sources were left out' '' "$(git --git-dir "$CACHE/git/qemu" ls-tree -r --name-only base | grep roms)"
 is '  ARCH=x86_64 names the other' "$(dirname "$one")/qemu-system-x86_64" "$(ARCH=x86_64 "$Q" path 2>/dev/null)"
@@ -166,12 +169,12 @@ for i in $(seq 12); do
 done
 passes 'a longer series' "$S" --qemu export
 is '  in its order' 'QEMU emulator version 10.0.13 (nearnode) 212' "$("$("$Q" path 2>/dev/null)" --version)"
-is '  only what differs was compiled' 3 "$(grep -c '^\[' "$CACHE/build/qemu/nearnode-build.log")"
+is '  only what differs was compiled' 3 "$(grep -c '^\[' "$CACHE/build/qemu-aarch64-x86_64/nearnode-build.log")"
 passes '  each commit builds' "$Q" commits
 is '  which is said of each' 13 "$(grep -c '^ok ' "$WORK/out")"
 git -C "$TREE" reset -q --hard HEAD~12
 sed -i 's/int tcg(void)$/int tcg(void) { int unused; return 3; }\nint other(void)/' "$TREE/accel/tcg/tcg.c" && commit 'tcg: Warn'
-sed -i 's/return 3; }/retrun 3; }/' "$TREE/accel/tcg/tcg.c" && commit 'tcg: Misspell'
+sed -i 's/return 3; }/re_turn 3; }/' "$TREE/accel/tcg/tcg.c" && commit 'tcg: Misspell'
 git -C "$TREE" revert --no-edit HEAD >/dev/null
 passes 'export of a series with bad commits' "$S" --qemu export
 "$Q" commits >"$WORK/out" 2>/dev/null
@@ -180,7 +183,7 @@ is 'those are told from the good ones' 'ok not ok not ok not ok ' \
 git -C "$TREE" reset -q --hard HEAD~1
 "$S" --qemu export >/dev/null 2>&1
 refuses 'a patch that does not compile' 'QEMU failed' "$Q"
-is '  shows the error' 1 "$(grep -c "| .*error: .*retrun" "$WORK/out")"
+is '  shows the error' 1 "$(grep -c "| .*error: .*re_turn" "$WORK/out")"
 is '  and nothing is published' 1 "$([ -e "$("$Q" dir 2>/dev/null)" ] || echo 1)"
 git -C "$TREE" reset -q --hard HEAD~2
 "$S" --qemu export >/dev/null 2>&1
@@ -201,7 +204,7 @@ chmod +x "$WORK/bin/ninja"
 result $? 'killed in the middle: nothing published'
 rm "$WORK/bin/ninja"
 passes 'the same command goes on' "$Q"
-is '  where it stopped' 3 "$(grep -c '^\[' "$CACHE/build/qemu/nearnode-build.log")"
+is '  where it stopped' 3 "$(grep -c '^\[' "$CACHE/build/qemu-aarch64-x86_64/nearnode-build.log")"
 is '  without configuring again' 1 "$(wc -l <"$COUNT")"
 is '  no left-overs' "$(basename "$(dirname "$two")")" "$(ls "$CACHE/qemu")"
 
@@ -218,6 +221,8 @@ QEMU=$WORK/nowhere refuses 'through make and a guest too' 'there is no .*/nowher
 QEMU=$two passes 'QEMU that is one' "$Q"
 QEMU_VARIANT=asan passes 'QEMU_VARIANT=asan' "$Q"
 is '  is another one' 2 "$(printf '%s\n' "$CACHE"/qemu/* | wc -l)"
+(unset QEMU_TARGETS; exec "$Q" dir) >"$WORK/usual"
+is 'usually the guests of ARCH= only' "$(QEMU_TARGETS=aarch64 "$Q" dir)" "$(cat "$WORK/usual")"
 QEMU_TARGETS=aarch64 passes 'QEMU_TARGETS=aarch64' "$Q"
 
 # --- QEMU_SRC

@@ -26,27 +26,33 @@ static long rounds = DEFAULT_ROUNDS;
 
 /*
  * The hint lets the other CPU run where one host thread emulates all of them, so
- * that they take turns there too; it is a no-op where they run at the same time.
+ * that they take turns there too; it is a no-op where they run at the same time. A
+ * round is of chance length, lest the samples of the two fall into step: one's always
+ * of loads, the other's of stores.
  */
-#define COUNT_IN(field)					\
-	do {						\
-		long i, n = rounds;			\
-							\
-		for (i = 0; i < n; i++) {		\
-			(*(field))++;			\
-			__asm__ volatile("yield");	\
-		}					\
+#define COUNT_IN(field, seed)					\
+	do {							\
+		unsigned int dice = seed;			\
+		long i, n = rounds;				\
+								\
+		for (i = 0; i < n; i++) {			\
+			(*(field))++;				\
+			__asm__ volatile("yield");		\
+			dice = dice * 1664525 + 1013904223;	\
+			if (dice >> 31)				\
+				__asm__ volatile("nop");	\
+		}						\
 	} while (0)
 
 /* noipa: alike as they are, they must stay two */
 static __attribute__((noipa)) void share_left(volatile long *field)
 {
-	COUNT_IN(field);
+	COUNT_IN(field, 1);
 }
 
 static __attribute__((noipa)) void share_right(volatile long *field)
 {
-	COUNT_IN(field);
+	COUNT_IN(field, 2);
 }
 
 static void pin(int cpu)

@@ -446,8 +446,12 @@ static void episode(unsigned char *mem)
 	fd = perf_open(&attr, pid, cpu);
 	if (fd >= 0) {
 		map(&m, fd, 1U << below(5), 1U << below(7), one_in(5));
+		if (!one_in(4))
+			ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
 		for (n = below(8); n >= 0; n--)
 			act(fd, &m, mem);
+		if (!one_in(3))
+			drain(&m);
 		/* what is still enabled loses its buffer in whatever order */
 		if (one_in(3))
 			unmap_aux(&m);

@@ -37,6 +37,41 @@ static bool want[COUNT_SPACES] = { true, true };
 #define OF_KERNEL	1u
 #define BLOCK_OP	2u	/* see is_block_op() */
 
+/*
+ * QEMU 10 with one thread for all CPUs calls back with the number of
+ * the CPU that translated the code, whichever executes it (tools/qemu/patches has a
+ * fix). So we watch blocks of code until one has been executed by two CPUs, as a
+ * kernel's are soon after it has started the second one, and do not count before.
+ */
+#define WATCHED		(1u << 16)
+static int *first_cpu;		/* of each watched block; -1: not executed yet */
+static unsigned int nr_watched;
+static bool cpus_known;
+
+static void on_watched(unsigned int cpu, void *block)
+{
+	int *first = block;
+
+	if (*first < 0)
+		*first = cpu;
+	else if (*first != (int)cpu)
+		__atomic_store_n(&cpus_known, true, __ATOMIC_RELAXED);
+}
+
+static void watch(struct qemu_plugin_tb *tb)
+{
+	unsigned int nr;
+
+	if (__atomic_load_n(&cpus_known, __ATOMIC_RELAXED))
+		return;
+	nr = __atomic_fetch_add(&nr_watched, 1, __ATOMIC_RELAXED);
+	if (nr >= WATCHED)
+		return;
+	first_cpu[nr] = -1;
+	qemu_plugin_register_vcpu_insn_exec_cb(qemu_plugin_tb_get_insn(tb, 0), on_watched,
+					       QEMU_PLUGIN_CB_NO_REGS, &first_cpu[nr]);
+}
+
 /* --- at run time ------------------------------------------------------------------ */
 
 static inline void access_memory(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
@@ -46,6 +81,13 @@ static inline void access_memory(unsigned int cpu, qemu_plugin_meminfo_t info, u
 	struct qemu_plugin_hwaddr *h;
 
 	if (!__atomic_load_n(&count_open_regions, __ATOMIC_RELAXED))
+		return;
+	/*
+	 * What an interrupt has x86 push comes as the accesses of the instruction that it
+	 * interrupts in QEMU 7.2, and not at all in later ones. Bit 55 because arm64 has
+	 * tags above it.
+	 */
+	if (space == COUNT_USER && vaddr >> 55 & 1)
 		return;
 	if (of & BLOCK_OP)
 		count_block_seen(cpu);
@@ -81,7 +123,11 @@ static void on_either(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t vad
 
 static void on_mark(unsigned int cpu, void *code)
 {
-	count_mark(cpu, (uintptr_t)code);
+	if (__atomic_load_n(&cpus_known, __ATOMIC_RELAXED))
+		count_mark(cpu, (uintptr_t)code);
+	else
+		count_cannot("this QEMU gives plugins wrong numbers of CPUs when one thread runs all of them; "
+			     "use --mode mt, an older QEMU, or one with the fix in tools/qemu/patches");
 }
 
 static void on_block_op(unsigned int cpu, void *unused)
@@ -111,6 +157,7 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	size_t i, n = qemu_plugin_tb_n_insns(tb);
 
 	(void)id;
+	watch(tb);
 	for (i = 0; i < n; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		/* kernels live in the upper half of the addresses */
@@ -188,7 +235,7 @@ QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info
 			out_path = value;
 		} else if (len == 5 && !strncmp(argv[i], "cache", len)) {
 			if (!cache_parse(value, &o.cache, err))
-				return complain("%s", err, "The filter is per CPU");
+				return complain("%s", err, "cache=off is without one");
 		} else if (len == 5 && !strncmp(argv[i], "every", len)) {
 			errno = 0;
 			o.every = strtoull(value, &end, 10);
@@ -219,6 +266,10 @@ QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info
 	}
 	if (qemu_plugin_api() == 1)
 		map_ram_blocks(&map);
+	cpus_known = qemu_plugin_api() == 1 || map.nr_cpus == 1;
+	first_cpu = cpus_known ? NULL : malloc(WATCHED * sizeof(*first_cpu));
+	if (!cpus_known && !first_cpu)
+		return complain("%s", "no memory", "");
 	out = fopen(out_path, "we");
 	if (!out)
 		return complain("cannot write %s", out_path, strerror(errno));

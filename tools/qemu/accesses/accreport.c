@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "counts.h"
 #include "json.h"
@@ -154,6 +155,18 @@ static struct region region_of(const struct counts *c, const struct options *o, 
 	return r;
 }
 
+/* An array with an element for each CPU. */
+static struct sum *sums_of_cpus(const struct counts *c, const struct options *o, const char *name)
+{
+	struct sum *s = xcalloc(c->nr_cpus, sizeof(*s));
+	size_t i, k;
+
+	for (i = 0; i < c->nr_rows; i++)
+		for (k = 0; !strcmp(c->row[i].name, name) && k < c->row[i].nr_cpus; k++)
+			add_cpu(c, o, &c->row[i].cpu[k], &s[c->row[i].cpu[k].cpu], NULL);
+	return s;
+}
+
 /* --- tables -------------------------------------------------------------------------- */
 
 static void print_numbers_head(const struct counts *c)
@@ -234,13 +247,9 @@ static void print_matrix(const struct counts *c, const char *name, const struct 
 
 static void print_cpus(const struct counts *c, const struct options *o, const char *name)
 {
-	struct sum *s = xcalloc(c->nr_cpus, sizeof(*s));
+	struct sum *s = sums_of_cpus(c, o, name);
 	unsigned int cpu;
-	size_t i, k;
 
-	for (i = 0; i < c->nr_rows; i++)
-		for (k = 0; !strcmp(c->row[i].name, name) && k < c->row[i].nr_cpus; k++)
-			add_cpu(c, o, &c->row[i].cpu[k], &s[c->row[i].cpu[k].cpu], NULL);
 	printf("\n%s:\n  %4s %4s", name, "CPU", "node");
 	print_numbers_head(c);
 	for (cpu = 0; cpu < c->nr_cpus; cpu++) {
@@ -365,7 +374,8 @@ static void json_region(struct json_writer *w, const struct counts *c, const str
 			const char *name)
 {
 	struct region r = region_of(c, o, name);
-	unsigned int from, to;
+	struct sum *cpus = sums_of_cpus(c, o, name);
+	unsigned int from, to, cpu;
 	size_t i;
 
 	json_open(w, NULL, '{');
@@ -378,6 +388,17 @@ static void json_region(struct json_writer *w, const struct counts *c, const str
 		for (to = 0; to < c->nr_nodes; to++)
 			json_number(w, NULL, r.matrix[from * c->nr_nodes + to]);
 		json_close(w, ']');
+	}
+	json_close(w, ']');
+	json_open(w, "cpus", '[');
+	for (cpu = 0; cpu < c->nr_cpus; cpu++) {
+		if (!(cpus[cpu].n[ALL][LOADS] + cpus[cpu].n[ALL][STORES]))
+			continue;
+		json_open(w, NULL, '{');
+		json_number(w, "cpu", cpu);
+		json_number(w, "node", c->node_of_cpu[cpu]);
+		json_sum(w, c, &cpus[cpu]);
+		json_close(w, '}');
 	}
 	json_close(w, ']');
 	json_open(w, "rows", '[');
@@ -397,6 +418,7 @@ static void json_region(struct json_writer *w, const struct counts *c, const str
 	json_close(w, ']');
 	json_close(w, '}');
 	free(r.matrix);
+	free(cpus);
 }
 
 static void print_json(const struct counts *c, size_t nr, const struct options *o)
@@ -452,11 +474,10 @@ static void __attribute__((noreturn, format(printf, 1, 2))) fail(const char *fmt
 static void read_or_fail(struct counts *c, const char *path)
 {
 	char err[NN_ERR_MAX], *inside = xasprintf("%s/accesses.jsonl", path);
-	struct strbuf text = { 0 };
+	struct stat st;
 
-	if (!counts_read(c, read_file(inside, &text) ? inside : path, err))
+	if (!counts_read(c, !stat(path, &st) && S_ISDIR(st.st_mode) ? inside : path, err))
 		fail("%s", err);
-	sb_free(&text);
 	free(inside);
 }
 

@@ -234,6 +234,18 @@ void count_mark(unsigned int cpu, uint32_t code)
 	pthread_mutex_unlock(&lock);
 }
 
+void count_cannot(const char *why)
+{
+	pthread_mutex_lock(&lock);
+	if (!finished) {
+		fprintf(opt.out, "{\"type\":\"error\",\"what\":\"%s\"}\n", why);
+		fflush(opt.out);
+		fprintf(stderr, "accesses: %s\n", why);
+		finished = true;
+	}
+	pthread_mutex_unlock(&lock);
+}
+
 /* --- accesses ---------------------------------------------------------------------- */
 
 static void look_around(struct cpu *c)
@@ -381,7 +393,7 @@ bool count_finish(void)
 		if (regions[i].open)
 			close_region(i, "exit", -1);
 	/* whoever reads it can tell by this line that nothing is missing */
-	if (!write_failed)
+	if (!write_failed && !finished)
 		fprintf(opt.out, "{\"type\":\"end\",\"stray_marks\":%" PRIu64 "}\n", stray_marks);
 	ok = !fflush(opt.out) && !ferror(opt.out) && !write_failed;
 	/* the memory stays: a CPU may still be in here */

@@ -37,6 +37,9 @@ bool count_start(const struct count_options *o, char *err);
 /* Closes what is open and ends the output; false when it could not be written. */
 bool count_finish(void);
 
+/* Says why nothing can be counted, for whoever reads the output. */
+void count_cannot(const char *why);
+
 /* These are called by the CPU's own thread. */
 void count_access(unsigned int cpu, enum count_space space, enum count_rw rw, uint64_t addr);
 void count_other(unsigned int cpu, enum count_space space, enum count_rw rw, enum count_other what);

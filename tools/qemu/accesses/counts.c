@@ -196,6 +196,9 @@ static void read_line(char *line, void *arg)
 		read_header(r, j);
 	else if (!strcmp(type, "row"))
 		read_row(r, j);
+	else if (!strcmp(type, "error"))
+		r->failed = true, nn_err(r->err, "%s: nothing was counted: %s", r->c->path,
+					 json_get_string(j, "what") ? json_get_string(j, "what") : "?");
 	else if (!strcmp(type, "end"))
 		r->c->complete = true, r->c->stray_marks = count_of(r, j, "stray_marks", true);
 	else

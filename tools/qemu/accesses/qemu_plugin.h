@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What we use of QEMU's interface for TCG plugins, declared here because no
- * package has QEMU's own header. One shared object serves QEMU 6.0 to 8.2
+ * package has QEMU's own header. One shared object serves QEMU 7.0 to 8.2
  * (interface 1) and 9.1 or later (3): all that differs in what we use is how the
  * bytes of an instruction are had, and which number the object must show.
  */

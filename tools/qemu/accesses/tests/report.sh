@@ -77,6 +77,7 @@ check "the kernel's alone" said '^copy +1 +80 +75\.0 +75\.000 +- +75\.000 +17\.5
 run --json "$WORK/a"
 check "JSON: the sums" said '"remote_pct": 50'
 check "JSON: the matrix" said '\[80, 80\]'
+check "JSON: CPUs" said '"cpu": 3,'
 check "JSON: rows" said '"cause": "every"'
 check "JSON is JSON" perl -MJSON::PP -0777 -ne 'decode_json($_)' "$WORK/said"
 

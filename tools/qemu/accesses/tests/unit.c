@@ -238,6 +238,7 @@ static void name(unsigned int region, const char *text)
 
 static void test_counters(void)
 {
+	char *path = in_dir("unit.jsonl");
 	FILE *out;
 
 	start(&out, "off", 0);
@@ -284,6 +285,13 @@ static void test_counters(void)
 	rows_free();
 	count_mark(0, ACC_OP(ACC_BEGIN, 1));
 	report(!count_open_regions, "nothing opens after the end");
+
+	start(&out, "off", 0);
+	count_cannot("because");
+	count_mark(0, ACC_OP(ACC_BEGIN, 1));
+	report(!count_open_regions, "nothing opens when nothing can be counted");
+	report(count_finish() && !fclose(out) && !rows_read(path), "... and what was written is refused");
+	free(path);
 }
 
 static void test_filtered(void)
