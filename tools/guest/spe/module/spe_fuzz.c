@@ -43,7 +43,6 @@ MODULE_PARM_DESC(seed, "of the random values");
 #define PATTERN		0x9e3779b97f4a7c15ULL
 #define PHYS_NOWHERE	BIT_ULL(45)
 
-/* The registers; what is writable where only software changes it, else 0 */
 enum { SCR, NEVFR, ICR, IRR, FCR, EVFR, LATFR, DSFR, LIMITR, PTR, BSR, NR_REGS };
 
 /* What a full buffer and its faults look like in PMBSR_EL1 */
@@ -174,10 +173,10 @@ static u64 random_value(struct worker *w, int reg)
 	case ICR:
 		return v & 0x1ff;
 	case FCR:
-		return v & v >> 8 & v >> 16 & v >> 24;
+		return v & (v >> 8) & (v >> 16) & (v >> 24);
 	case EVFR:
 	case NEVFR:
-		return v & v >> 16 & v >> 32;
+		return v & (v >> 16) & (v >> 32);
 	case LATFR:
 		return v & 7;
 	case BSR:
@@ -354,35 +353,38 @@ static int fuzz_cpu(void *data)
 
 /* --- all CPUs --- */
 
-static void free_workers(struct worker *workers)
+static void free_workers(struct worker *workers, int nr)
 {
-	int cpu;
+	int i;
 
-	for_each_online_cpu(cpu) {
-		if (!IS_ERR_OR_NULL(workers[cpu].task))
-			kthread_stop(workers[cpu].task);
-		vfree(workers[cpu].buffer);
+	for (i = 0; i < nr; i++) {
+		if (!IS_ERR_OR_NULL(workers[i].task))
+			kthread_stop(workers[i].task);
+		vfree(workers[i].buffer);
 	}
 	kfree(workers);
 }
 
-static struct worker *make_workers(void)
+/* One for each CPU that is online */
+static struct worker *make_workers(int nr)
 {
-	struct worker *workers = kcalloc(nr_cpu_ids, sizeof(*workers), GFP_KERNEL);
-	int cpu;
+	struct worker *workers = kcalloc(nr, sizeof(*workers), GFP_KERNEL);
+	int i, cpu = -1;
 
 	if (!workers)
 		return NULL;
-	for_each_online_cpu(cpu) {
-		struct worker *w = &workers[cpu];
+	for (i = 0; i < nr; i++) {
+		struct worker *w = &workers[i];
 
+		cpu = cpumask_next(cpu, cpu_online_mask);
 		w->cpu = cpu;
-		w->limit = DIV_ROUND_UP(writes, num_online_cpus());
+		w->limit = DIV_ROUND_UP(writes, nr);
 		prandom_seed_state(&w->random, (u64)seed << 32 | cpu);
 		w->buffer = vzalloc(BUFFER_SIZE);
-		w->task = w->buffer ? kthread_create_on_cpu(fuzz_cpu, w, cpu, "spe_fuzz/%u") : NULL;
+		if (w->buffer)
+			w->task = kthread_create_on_cpu(fuzz_cpu, w, cpu, "spe_fuzz/%u");
 		if (IS_ERR_OR_NULL(w->task)) {
-			free_workers(workers);
+			free_workers(workers, nr);
 			return NULL;
 		}
 	}
@@ -392,26 +394,26 @@ static struct worker *make_workers(void)
 static int run(void)
 {
 	unsigned long done = 0, records = 0, wrong = 0, events[NR_EVENTS] = { };
-	struct worker *workers = make_workers();
-	int cpu, i;
+	int i, j, nr = num_online_cpus();
+	struct worker *workers = make_workers(nr);
 
 	if (!workers)
 		return -ENOMEM;
 	init_completion(&fuzz.done);
-	atomic_set(&fuzz.running, num_online_cpus());
-	for_each_online_cpu(cpu)
-		wake_up_process(workers[cpu].task);
+	atomic_set(&fuzz.running, nr);
+	for (i = 0; i < nr; i++)
+		wake_up_process(workers[i].task);
 	wait_for_completion(&fuzz.done);
-	for_each_online_cpu(cpu) {
-		done += workers[cpu].writes;
-		records += workers[cpu].records;
-		wrong += workers[cpu].wrong;
-		for (i = 0; i < NR_EVENTS; i++)
-			events[i] += workers[cpu].events[i];
+	for (i = 0; i < nr; i++) {
+		done += workers[i].writes;
+		records += workers[i].records;
+		wrong += workers[i].wrong;
+		for (j = 0; j < NR_EVENTS; j++)
+			events[j] += workers[i].events[j];
 	}
-	pr_info("seed %u: %lu writes on %u CPUs, %lu records, %lu full, %lu without space, %lu faults, %lu aborts, %lu others, %lu wrong\n",
-		seed, done, num_online_cpus(), records, events[FULL], events[LOSS],
-		events[FAULT], events[ABORT], events[OTHER], wrong);
+	pr_info("seed %u: %lu writes on %d CPUs, %lu records, %lu full, %lu without space, %lu faults, %lu aborts, %lu others, %lu wrong\n",
+		seed, done, nr, records, events[FULL], events[LOSS], events[FAULT],
+		events[ABORT], events[OTHER], wrong);
 	for (i = 0; i < PAGE_SIZE / sizeof(u64); i++) {
 		if (fuzz.page_ro[i] != PATTERN) {
 			pr_err("the read-only page has changed at %d\n", i);
@@ -419,7 +421,7 @@ static int run(void)
 			break;
 		}
 	}
-	free_workers(workers);
+	free_workers(workers, nr);
 	return wrong ? -EIO : 0;
 }
 
