@@ -10,6 +10,7 @@
 #   bin/bash usr/bin/python         what they are written in, from Debian
 #   usr/bin/{mktemp,dd,taskset}     where busybox's own will not do for them
 #   lib                             the shared libraries of all these
+#   etc/perfconfig                  source lines by libdw
 #
 # Nothing is built while the tree's tools/ and the compiler are those of the last
 # time. Neither SPE nor the tests that are run use tracepoints, so libtraceevent is
@@ -110,7 +111,9 @@ add_debian() { # TREE
 make_tree() { # TREE
 	local tree=$1 tests=$1/usr/libexec/perf-core/tests lib
 	add_debian "$tree"
-	mkdir -p "$tests"
+	mkdir -p "$tests" "$tree/etc"
+	# There is no addr2line on board to fall back on; asking it would end perf.
+	printf '[addr2line]\n\tstyle = libdw\n' >"$tree/etc/perfconfig"
 	cp -r -- "$SRC/tools/perf/tests/shell" "$tests/"
 	chmod 755 "$tests"/shell/*.sh
 	for lib in libelf libdw libz libzstd; do

@@ -88,10 +88,10 @@ result $rc "perf script: every access is to the function's own array, three load
 
 rm -f $dir/mem
 # all of them, not only those of 30 cycles and more
-perf mem record -o $dir/mem --ldlat 1 -- spe_pattern >$dir/pattern 2>$log
+perf mem record -o $dir/mem --ldlat 1 --all-user -- spe_pattern >$dir/pattern 2>$log
 result $? "perf mem record"
 
-perf mem report -i $dir/mem --stdio -s sym,symbol_daddr,mem -n >$dir/out 2>$log && awk '
+perf mem report -i $dir/mem --stdio -s sym,symbol_daddr,mem >$dir/out 2>$log && awk '
 	/walk_reads/ && /pattern_reads/ && /hit|miss|N\/A/ { reads++ }
 	/walk_writes/ && /pattern_writes/ { writes++ }
 	/walk_reads/ && /pattern_writes/ || /walk_writes/ && /pattern_reads/ { bad++ }
@@ -101,6 +101,11 @@ head -n 40 $dir/out >>$log
 result $rc "perf mem report names data, function and memory"
 
 # --- spe_share -------------------------------------------------------------------
+
+# first_line FILE: the most contended line
+first_line() {
+	awk '/Shared Data Cache Line Table/ { table = 1 } table && $1 == "0" && $2 ~ /^0x/ { print $2; exit }' "$1"
+}
 
 # contenders FILE LINE: the functions that c2c's second table has under that line. It
 # puts each line of the cache between two rules.
@@ -126,10 +131,11 @@ for how in "" -p; do
 	# the line is where its first field is
 	line=$(value share_left $dir/share)
 	who=$(contenders $dir/out "$line")
-	echo "# $name: line $line, contenders: ${who:-none}"
+	first=$(first_line $dir/out)
+	echo "# $name: line $line, contenders: ${who:-none}; most contended: ${first:-none}"
 	cat $dir/share $dir/out >>$log
 	if [ -z "$how" ]; then
-		[ $rc = 0 ] && [ "$who" = "share_left share_right " ]
+		[ $rc = 0 ] && [ "$first" = "$line" ] && [ "$who" = "share_left share_right " ]
 		result $? "perf c2c report names the line and its two contenders"
 	else
 		[ $rc = 0 ] && [ "$who" != "share_left share_right " ]

@@ -135,7 +135,7 @@ for kind in u ""; do
 	: >$log
 	rm -f $dir/task$mine $dir/data
 	start_others
-	perf record -o $dir/data -e arm_spe_0/jitter=1/$kind -c 4096 -- spe_task $mine "$seconds" >$dir/task$mine 2>>$log &
+	perf record -o $dir/data -e arm_spe_0/jitter=1,load_filter=1,store_filter=1/$kind -c 2048 -- spe_task $mine "$seconds" >$dir/task$mine 2>>$log &
 	recorder=$!
 	take_maps
 	wait $recorder
@@ -149,7 +149,7 @@ for kind in u ""; do
 	start_others
 	spe_task $mine $((seconds + 60)) >$dir/task$mine &
 	take_maps
-	perf record -o $dir/data -e arm_spe_0/jitter=1/$kind -c 4096 -p "$pid" -- sleep "$seconds" >>$log 2>&1
+	perf record -o $dir/data -e arm_spe_0/jitter=1,load_filter=1,store_filter=1/$kind -c 2048 -p "$pid" -- sleep "$seconds" >>$log 2>&1
 	kill "$pid"
 	stop_others
 	check_one "perf record -p PID, $where"
@@ -158,7 +158,7 @@ done
 : >$log
 rm -f $dir/task$mine $dir/data
 start_others
-perf record -o $dir/data -e arm_spe_0/jitter=1/u -c 4096 -a -- spe_task $mine "$seconds" >$dir/task$mine 2>>$log &
+perf record -o $dir/data -e arm_spe_0/jitter=1,load_filter=1,store_filter=1/u -c 2048 -a -- spe_task $mine "$seconds" >$dir/task$mine 2>>$log &
 recorder=$!
 take_maps
 wait $recorder

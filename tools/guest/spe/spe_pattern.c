@@ -12,8 +12,9 @@
 #define WRITES		1
 #define DEFAULT_ROUNDS	200
 
-volatile long pattern_reads[WORDS] __attribute__((aligned(4096)));
-volatile long pattern_writes[WORDS] __attribute__((aligned(4096)));
+/* not zero, and thus from the file: perf knows no symbols for what is only memory */
+volatile long pattern_reads[WORDS] __attribute__((aligned(4096))) = { 1 };
+volatile long pattern_writes[WORDS] __attribute__((aligned(4096))) = { 1 };
 
 /*
  * noipa: each must stay a function. One access for each turn of a loop of five
@@ -57,5 +58,5 @@ int main(int argc, char **argv)
 		for (i = 0; i < WRITES; i++)
 			walk_writes(r);
 	}
-	return sum != 0;
+	return sum != rounds * READS;
 }
