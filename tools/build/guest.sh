@@ -13,7 +13,8 @@
 # kernel, QEMU, harness or initramfs, is built first.
 #
 # MACHINE=spe: CPUs with Arm's Statistical Profiling Extension, on our QEMU, with
-# perf on board; MACHINE=spe:MODEL[,PROPERTY=VALUE...] another CPU than "max".
+# perf and our modules on board; MACHINE=spe:MODEL[,PROPERTY=VALUE...] another CPU
+# than "max".
 # PERF=1 puts perf on board of any arm64 machine.
 # QEMU=distribution (the default, but with MACHINE=spe), built, or the path of one.
 
@@ -63,7 +64,7 @@ parse_machine() {
 
 # Sets BOOT, the harness's command line for a kernel and a topology.
 boot_command() { # KERNEL TOPOLOGY
-	local dir image=Image perf
+	local dir image=Image perf modules
 	parse_machine
 	[ "${ARCH:-arm64}" = arm64 ] || image=bzImage
 	harness
@@ -77,7 +78,10 @@ boot_command() { # KERNEL TOPOLOGY
 		perf=$("$NN_TOP/tools/guest/mkinitramfs.sh" --perf) || exit 1
 		BOOT+=(--initrd "$perf")
 	fi
-	[ "$SPE" = 0 ] || BOOT+=(--spe)
+	if [ "$SPE" = 1 ]; then
+		modules=$("$NN_TOP/tools/guest/mkinitramfs.sh" --modules "$dir") || exit 1
+		BOOT+=(--spe --initrd "$modules")
+	fi
 	[ -z "$CPU" ] || BOOT+=(--cpu "$CPU")
 }
 

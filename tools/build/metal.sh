@@ -62,12 +62,32 @@ refuses() { # NAME WORD ARGUMENT...
 	outcome 0 "$name"
 }
 
+# The same again must print the same.
+repeats() { # TEST CPU ARGUMENT...
+	run "$@"
+	mv -- "$WORK/out" "$WORK/first"
+	run "$@"
+	cmp -s "$WORK/first" "$WORK/out" && outcome 0 "$1 repeats itself" || outcome 1 "$1 repeats itself"
+}
+
 compile spe
+compile spe-fuzz
+compile spe-inject
 for cpu in max,spe=on max,spe=on,spe-version=1.{0,1,2,3,4,5} max,spe=on,sve=off,sme=off max,spe=on,spe-l1d-size=0,spe-llc-size=0 \
 	neoverse-n1,spe=on neoverse-v1,spe=on neoverse-n2,spe=on cortex-a57,spe=on; do
 	run spe "$cpu"
 done
 run spe max,spe=on -icount shift=0
+
+run spe-inject max,spe=on -append none
+for fault in collision external-abort data-loss lost-interrupt buffer-full; do
+	run spe-inject max,spe=on,x-spe-inject=$fault -append $fault
+done
+
+# A million writes; of an old and a simple CPU, too
+run spe-fuzz max,spe=on
+run spe-fuzz neoverse-n1,spe=on -append "2 300000"
+repeats spe-fuzz max,spe=on -append "3 100000" -icount shift=1,sleep=off
 
 refuses "spe= that is neither on nor off" "'spe'" -M virt -cpu max,spe=perhaps
 refuses "an unknown version" "spe-version.*'2.0'" -M virt -cpu max,spe=on,spe-version=2.0

@@ -4,6 +4,7 @@
 # mkinitramfs.sh KERNELDIR...: makes the guest's initramfs and prints its path.
 # mkinitramfs.sh --perf: makes one to be unpacked over it, with perf and what is
 # profiled with it, so that other boots stay quick.
+# mkinitramfs.sh --modules KERNELDIR: makes one with the modules for that kernel.
 #
 #   /init /bin/busybox     the system
 #   /nn/bin                our programs; PATH begins with it
@@ -12,6 +13,7 @@
 #   everything under $NN_CACHE/guest/ARCH/root, where components install theirs
 #
 #   --perf: /usr/bin/perf, its tests, what perf.sh says they need; /nn/bin/spe_*
+#   --modules: /nn/modules/*.ko
 #
 # The name is made of the content, so that it changes when anything in it does.
 
@@ -68,12 +70,26 @@ pack_perf() {
 	pack perf
 }
 
+pack_modules() { # KERNELDIR
+	local dir
+	dir=$("$GUEST/module.sh" "$1")
+	with_lock "initramfs-$ARCH"
+	scratch_beside "$DIR/modules-tree"
+	mkdir -p "$NN_NEW/nn/modules"
+	cp -- "$dir"/*.ko "$NN_NEW/nn/modules/"
+	pack modules
+}
+
 "$NN_BUILD/packages.sh" base guest >&2
 
-if [ "${1:-}" = --perf ]; then
-	pack_perf
+case ${1:-} in
+--perf) pack_perf; exit ;;
+--modules)
+	[ $# -eq 2 ] || die "usage: mkinitramfs.sh --modules KERNELDIR"
+	pack_modules "${2%/}"
 	exit
-fi
+	;;
+esac
 
 busybox=$DIR/busybox/bin/busybox
 if ! is_ours "$busybox"; then
