@@ -107,10 +107,11 @@ with_lock "initramfs-$ARCH"
 cache_dir "guest/$ARCH/root" >/dev/null
 scratch_beside "$DIR/tree"
 tree=$NN_NEW
-mkdir -p "$tree"/{bin,nn/bin,nn/jobs,proc,sys,dev,tmp}
+mkdir -p "$tree"/{bin,nn/bin,nn/jobs,nn/lib,proc,sys,dev,tmp}
 cp -- "$busybox" "$tree/bin/busybox"
 cp -- "$GUEST/init" "$tree/init"
 cp -- "$GUEST"/jobs/* "$tree/nn/jobs/"
+cp -- "$GUEST/result.sh" "$tree/nn/lib/"
 chmod 755 "$tree/init" "$tree"/nn/jobs/*
 build nnrun
 "${GNU}strip" "$tree/nn/bin/nnrun"

@@ -9,19 +9,8 @@ for near in /nn/sched-*/scx_near; do :; done
 [ -x "$near" ] || { echo "Bail out! there is no scx_near on board"; exit 1; }
 state=/sys/kernel/sched_ext/state
 log=/tmp/scx_near.log
-n=0
-failed=0
-
-result() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n $2"
-		return
-	fi
-	failed=1
-	echo "not ok $n $2"
-	sed 's/^/# | /' "$log"
-}
+# shellcheck source=tools/guest/result.sh
+. /nn/lib/result.sh
 
 # One task that forks four at a time and waits for them.
 load() {

@@ -13,22 +13,11 @@ dir=/tmp/spe_fuzz
 log=$dir/log
 # 23 rounds of spe_pattern, 5 instructions an access, an interval of up to 4096 + 255
 enough=850
-n=0
-failed=0
+# shellcheck source=tools/guest/result.sh
+. /nn/lib/result.sh
 
 [ -x /usr/bin/perf ] && [ -f $module ] || { echo "Bail out! there is no perf or no $module on board: MACHINE=spe"; exit 1; }
 mkdir -p $dir
-
-result() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n $2"
-		return
-	fi
-	failed=1
-	echo "not ok $n $2"
-	sed 's/^/# | /' $log
-}
 
 # Many writes, and all that can become of a buffer
 fuzz() { # SEED

@@ -11,22 +11,11 @@ dir=/tmp/spe_inject
 log=$dir/log
 # 23 rounds, 5 instructions an access, an interval of 4096 and up to 255 more
 enough=850
-n=0
-failed=0
+# shellcheck source=tools/guest/result.sh
+. /nn/lib/result.sh
 
 [ -x /usr/bin/perf ] || { echo "Bail out! there is no perf on board: MACHINE=spe or PERF=1"; exit 1; }
 mkdir -p $dir
-
-result() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n $2"
-		return
-	fi
-	failed=1
-	echo "not ok $n $2"
-	sed 's/^/# | /' $log
-}
 
 interrupts() { # CPU
 	awk -v cpu="$1" '$NF == "arm_spe_pmu" { print $(2 + cpu) }' /proc/interrupts

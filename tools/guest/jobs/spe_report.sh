@@ -10,22 +10,12 @@
 dir=/tmp/spe_report
 log=$dir/log
 export PERF_PAGER=cat
-n=0
-failed=0
+log_lines=150
+# shellcheck source=tools/guest/result.sh
+. /nn/lib/result.sh
 
 [ -x /usr/bin/perf ] || { echo "Bail out! there is no perf on board: MACHINE=spe or PERF=1"; exit 1; }
 mkdir -p $dir
-
-result() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n $2"
-		return
-	fi
-	failed=1
-	echo "not ok $n $2"
-	head -n 150 $log | sed 's/^/# | /'
-}
 
 # value KEY FILE: the word after KEY
 value() {

@@ -10,22 +10,12 @@ seconds=${NN_TASK_SECONDS:-3}
 dir=/tmp/spe_tasks
 log=$dir/log
 mine=2
-n=0
-failed=0
+log_lines=40
+# shellcheck source=tools/guest/result.sh
+. /nn/lib/result.sh
 
 [ -x /usr/bin/perf ] || { echo "Bail out! there is no perf on board: MACHINE=spe or PERF=1"; exit 1; }
 mkdir -p $dir
-
-result() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n $2"
-		return
-	fi
-	failed=1
-	echo "not ok $n $2"
-	head -n 40 $log | sed 's/^/# | /'
-}
 
 start_others() {
 	for i in 0 1 3; do
