@@ -4,9 +4,9 @@
 # Four tasks follow each other from CPU to CPU, each in a buffer of its own, and one
 # of them is profiled: every address that is recorded must be that task's, every PID
 # its PID. Once the whole machine is profiled, to see that the others would be noticed.
-# NN_TASK_SECONDS is how long each recording takes (3).
+# NN_TASK_SECONDS is how long each recording takes (2).
 
-seconds=${NN_TASK_SECONDS:-3}
+seconds=${NN_TASK_SECONDS:-2}
 dir=/tmp/spe_tasks
 log=$dir/log
 mine=2

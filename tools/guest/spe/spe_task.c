@@ -24,7 +24,7 @@
 #define DATA_BYTES	(1UL << 20)
 #define STACK_BYTES	(256UL << 10)
 #define LINE		64
-#define TURN_LINES	(DATA_BYTES / LINE / 16)	/* between two changes of the CPU */
+#define TURN_LINES	(DATA_BYTES / LINE / 4)	/* between two changes of the CPU */
 
 static unsigned char *buffer;
 static long seconds, migrations;
