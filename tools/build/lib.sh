@@ -192,4 +192,7 @@ checkout() {
 # --- compilers --------------------------------------------------------------
 
 export CCACHE_DIR=$NN_CACHE/ccache CCACHE_BASEDIR=$NN_CACHE CCACHE_NOHASHDIR=1
+# Dependencies tell what an object depends on; without them ccache would preprocess
+# each file that it does not have, which is a third of the time.
+export CCACHE_DEPEND=1
 export CCACHE_SLOPPINESS=time_macros CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G}

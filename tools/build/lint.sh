@@ -158,11 +158,17 @@ configure_gate() {
 	done
 }
 
+# Where the warnings of a build are kept.
+kept_warnings() { # COMMIT MODE OBJECTS
+	printf '%s/lint/%s\n' "$NN_CACHE" \
+		"$(printf '%s\n' "$(g -C "$SRC" rev-parse "$1^{tree}")" "$GATE_HASH" "$2" "$3" format-2 | hash_text)"
+}
+
 # warnings COMMIT MODE OBJECTS: prints what building them says, without line
 # numbers so that it can be compared; fails when the build does.  Kept by content.
 warnings() {
 	local commit=$1 mode=$2 objects=$3 kept log here=() o symbol flags=(W=1)
-	kept=$NN_CACHE/lint/$(printf '%s\n' "$(g -C "$SRC" rev-parse "$commit^{tree}")" "$GATE_HASH" "$mode" "$objects" format-2 | hash_text)
+	kept=$(kept_warnings "$commit" "$mode" "$objects")
 	if [ ! -f "$kept" ]; then
 		log=$OBJ/nearnode-lint.log
 		[ "$mode" != sparse ] || flags+=(C=2)
@@ -190,11 +196,12 @@ gate_mode() { # LINES...
 }
 
 # The gates share the source but not the objects: once it stands at a commit they
-# can be built side by side, as much of each is done by one processor. Whatever
-# fails here is told when it is looked at.
+# can be built side by side, as much of each is done by one processor. Stock is
+# built where ours warns, to tell what is new. Whatever fails here is told when it
+# is looked at.
 build_gates() { # OBJECTS
 	local commit name arch lines running IN_PLACE
-	for commit in "$BASE_COMMIT" "$TIP"; do
+	for commit in "$TIP" "$BASE_COMMIT"; do
 		NN_COMMIT=$commit checkout
 		IN_PLACE=$commit running=0
 		while read -r name arch lines; do
@@ -203,7 +210,9 @@ build_gates() { # OBJECTS
 				# shellcheck disable=SC2086  # a list of lines
 				open_gate "$name" "$arch" $lines
 				# shellcheck disable=SC2086
-				warnings "$commit" "$(gate_mode $lines)" "$1"
+				mode=$(gate_mode $lines)
+				[ "$commit" = "$TIP" ] || [ -s "$(kept_warnings "$TIP" "$mode" "$1")" ] || exit 0
+				warnings "$commit" "$mode" "$1"
 			) >/dev/null 2>&1 &
 			running=$((running + 1))
 		done < <(gates)
@@ -211,10 +220,30 @@ build_gates() { # OBJECTS
 	done
 }
 
+# Every NR-th commit, in a work tree of its own.
+build_chain() { # NUMBER NR OBJECTS COMMITS
+	local SRC=$SRC commit
+	[ "$1" -eq 0 ] || SRC+=-$1
+	open_gate "arm64-commits-$1" arm64
+	while read -r commit; do
+		warnings "$commit" build "$3"
+	done < <(awk -v i="$1" -v n="$2" 'NR % n == i' <<<"$4")
+}
+
+# Side by side for the same reason; two work trees are enough.
+build_commits() { # OBJECTS COMMITS
+	local i nr=$((NN_JOBS < 2 ? 1 : 2))
+	for ((i = 0; i < nr; i++)); do
+		build_chain "$i" "$nr" "$1" "$2" >/dev/null 2>&1 &
+	done
+	wait
+}
+
 compare_build() { # NAME COMMIT MODE OBJECTS
 	local stock mine new
-	stock=$(warnings "$BASE_COMMIT" "$3" "$4") || { report 1 "$1" "stock does not build: $stock"; return; }
 	mine=$(warnings "$2" "$3" "$4") || { report 1 "$1" "$mine"; return; }
+	[ -n "$mine" ] || { report 0 "$1"; return; }
+	stock=$(warnings "$BASE_COMMIT" "$3" "$4") || { report 1 "$1" "stock does not build: $stock"; return; }
 	new=$(comm -13 <(sort <<<"$stock") <(sort <<<"$mine"))
 	[ -z "$new" ] && report 0 "$1" || report 1 "$1" "$new"
 }
@@ -288,7 +317,7 @@ lint_kernel_doc() {
 }
 
 lint_series() {
-	local base commit objects name arch lines
+	local base commit commits objects name arch lines
 	base=$("$NN_BUILD/base.sh")
 	BASE_COMMIT=$(g --git-dir "$NN_GIT" rev-parse "refs/heads/$base")
 	TIP=$("$NN_BUILD/series.sh" commit)
@@ -322,10 +351,12 @@ lint_series() {
 		fi
 	done < <(gates)
 
+	commits=$(g -C "$SRC" log --reverse --format='%H %s' "$BASE_COMMIT..$TIP" | grep -v ' nearnode-series: ' | cut -d' ' -f1)
+	build_commits "$objects" "$commits"
 	open_gate arm64 arm64
 	while read -r commit; do
 		compare_build "builds: $(g -C "$SRC" log -1 --format=%s "$commit")" "$commit" build "$objects"
-	done < <(g -C "$SRC" log --reverse --format='%H %s' "$BASE_COMMIT..$TIP" | grep -v ' nearnode-series: ' | cut -d' ' -f1)
+	done <<<"$commits"
 }
 
 "$NN_BUILD/packages.sh" base kernel lint arm64 x86
