@@ -345,7 +345,7 @@ static const struct program {
 	{ "random", random_access, 600000, NULL, 0, 0 },
 	{ "chase", chase, 3300000, link_lines, 0, 0 },
 	{ "stores", stores, 400000, NULL, 0, 0 },
-	{ "sve", sve, 60000, NULL, HWCAP_SVE, 0 },
+	{ "sve", sve, 150000, NULL, HWCAP_SVE, 0 },
 	{ "mops", mops, 500000, NULL, 0, HWCAP2_MOPS },
 	{ "strings", strings, 40000, NULL, 0, 0 },
 	{ "atomics", atomics, 350000, NULL, HWCAP_ATOMICS | HWCAP_LRCPC, 0 },
