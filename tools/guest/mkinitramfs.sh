@@ -114,12 +114,14 @@ cp -- "$GUEST"/jobs/* "$tree/nn/jobs/"
 cp -- "$GUEST/result.sh" "$tree/nn/lib/"
 chmod 755 "$tree/init" "$tree"/nn/jobs/*
 build nnrun
-"${GNU}strip" "$tree/nn/bin/nnrun"
+build mem/numa_place "-I$NN_TOP/tools/qemu/accesses"
+"${GNU}strip" "$tree/nn/bin"/*
 for s in ${suites[@]+"${suites[@]}"}; do
 	name=${s##*/}
 	mkdir -p "$tree/nn/selftests-$name"
 	cp -- "$s/runner" "$tree/nn/selftests-$name/"
 	cp -r -- "$s/sched" "$tree/nn/sched-$name"
+	[ ! -d "$s/mm" ] || cp -r -- "$s/mm" "$tree/nn/mm-$name"
 done
 cp -r -- "$DIR/root/." "$tree/"
 

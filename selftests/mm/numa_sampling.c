@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * NUMA balancing by sampled memory accesses: which samples make which pages move.
+ *
+ * The samples come from CONFIG_MEM_SAMPLING_SOFTWARE, so that any machine with two
+ * nodes will do. A sample that a task writes for itself has been dealt with when
+ * write() returns, because that is done on the way to user mode.
+ */
+#define _GNU_SOURCE
+#include "kselftest_harness.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEBUGFS		"/sys/kernel/debug/mem_sampling/"
+#define SYSCTL		"/proc/sys/kernel/"
+#define PAGES		8
+#define MAX_NODES	1024
+#define MPOL_DEFAULT	0
+#define MPOL_BIND	2
+#define HUGE		(2UL << 20)
+
+static size_t page;
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static int read_number(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	int n = -1;
+
+	if (!f)
+		return -1;
+	if (fscanf(f, "%d", &n) != 1)
+		n = -1;
+	fclose(f);
+	return n;
+}
+
+static unsigned long long vm_count(const char *name)
+{
+	unsigned long long n, found = 0;
+	FILE *f = fopen("/proc/vmstat", "r");
+	char word[64];
+
+	if (!f)
+		return 0;
+	while (fscanf(f, "%63s %llu", word, &n) == 2)
+		if (!strcmp(word, name))
+			found = n;
+	fclose(f);
+	return found;
+}
+
+static bool has_memory(int node)
+{
+	unsigned long kb = 0;
+	char path[64], line[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/meminfo", node);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "Node %*d MemTotal: %lu", &kb) == 1)
+			break;
+	fclose(f);
+	return kb > 0;
+}
+
+static int set_policy(int mode, int node)
+{
+	unsigned long mask[MAX_NODES / (8 * sizeof(long))] = { 0 };
+
+	if (node < 0)
+		return syscall(SYS_set_mempolicy, mode, NULL, 0);
+	mask[node / (8 * sizeof(long))] = 1UL << node % (8 * sizeof(long));
+	return syscall(SYS_set_mempolicy, mode, mask, MAX_NODES);
+}
+
+static int node_of(void *addr)
+{
+	int node = -1;
+
+	if (syscall(SYS_move_pages, 0, 1, &addr, NULL, &node, 0))
+		return -errno;
+	return node;
+}
+
+static int inject(pid_t pid, void *addr, const char *kind)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "%d 0x%lx %s\n", pid, (unsigned long)addr, kind);
+	return write_file(DEBUGFS "inject", line);
+}
+
+static int sampled(void *addr)
+{
+	return inject(getpid(), addr, "load");
+}
+
+FIXTURE(numa_sampling)
+{
+	int here, far;		/* nodes */
+	bool on;
+};
+
+FIXTURE_SETUP(numa_sampling)
+{
+	unsigned int cpu, node;
+	cpu_set_t cpus;
+
+	page = getpagesize();
+	if (access(DEBUGFS "inject", W_OK))
+		SKIP(return, "needs root, debugfs and CONFIG_MEM_SAMPLING_SOFTWARE");
+	ASSERT_EQ(0, syscall(SYS_getcpu, &cpu, &node, NULL));
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(cpus), &cpus));
+	self->here = node;
+	for (self->far = 0; self->far < MAX_NODES; self->far++)
+		if (self->far != self->here && has_memory(self->far))
+			break;
+	if (self->far == MAX_NODES || !has_memory(self->here))
+		SKIP(return, "needs two nodes with memory, one of them ours");
+
+	ASSERT_EQ(0, write_file(SYSCTL "numa_balancing", "1"));
+	ASSERT_EQ(0, write_file(SYSCTL "mem_sampling_enable", "0"));
+	ASSERT_EQ(0, write_file(DEBUGFS "sources", "software"));
+	ASSERT_EQ(0, write_file(SYSCTL "mem_sampling_enable", "1"));
+	ASSERT_EQ(0, write_file(SYSCTL "numa_balancing_mem_sampling", "1"));
+	self->on = true;
+}
+
+FIXTURE_TEARDOWN(numa_sampling)
+{
+	if (self->on)
+		write_file(SYSCTL "mem_sampling_enable", "0");
+}
+
+/* Memory on the far node. */
+static char *map_far(struct __test_metadata *_metadata, int far, size_t size, int flags)
+{
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+
+	ASSERT_NE(MAP_FAILED, p);
+	madvise(p, size, MADV_NOHUGEPAGE);
+	ASSERT_EQ(0, set_policy(MPOL_BIND, far));
+	memset(p, 1, size);
+	ASSERT_EQ(0, set_policy(MPOL_DEFAULT, -1));
+	ASSERT_EQ(far, node_of(p));
+	return p;
+}
+
+TEST_F(numa_sampling, page_moves)
+{
+	char *p = map_far(_metadata, self->far, PAGES * page, MAP_PRIVATE | MAP_ANONYMOUS);
+	unsigned long long before = vm_count("numa_hint_faults");
+
+	ASSERT_EQ(0, sampled(p + 3 * page + 100));
+	EXPECT_EQ(self->here, node_of(p + 3 * page));
+	/* and no other one does */
+	EXPECT_EQ(self->far, node_of(p + 2 * page));
+	EXPECT_EQ(self->far, node_of(p + 4 * page));
+	EXPECT_EQ(1, p[3 * page]);
+	EXPECT_EQ(before, vm_count("numa_hint_faults"));
+}
+
+TEST_F(numa_sampling, many_at_once)
+{
+	char *p = map_far(_metadata, self->far, PAGES * page, MAP_PRIVATE | MAP_ANONYMOUS);
+	char lines[PAGES * 2 * 64], *end = lines;
+	int i;
+
+	for (i = 0; i < PAGES * 2; i++)
+		end += sprintf(end, "%d 0x%lx store\n", getpid(),
+			       (unsigned long)(p + i % PAGES * page));
+	ASSERT_EQ(0, write_file(DEBUGFS "inject", lines));
+	for (i = 0; i < PAGES; i++)
+		EXPECT_EQ(self->here, node_of(p + i * page));
+}
+
+TEST_F(numa_sampling, local_stays)
+{
+	char *p = map_far(_metadata, self->far, PAGES * page, MAP_PRIVATE | MAP_ANONYMOUS);
+	unsigned long long local;
+
+	ASSERT_EQ(0, sampled(p));
+	ASSERT_EQ(self->here, node_of(p));
+	local = vm_count("numa_sample_local");
+	ASSERT_EQ(0, sampled(p));
+	EXPECT_EQ(self->here, node_of(p));
+	EXPECT_EQ(local + 1, vm_count("numa_sample_local"));
+}
+
+TEST_F(numa_sampling, nothing_there)
+{
+	char *p = map_far(_metadata, self->far, PAGES * page, MAP_PRIVATE | MAP_ANONYMOUS);
+	unsigned long long stale = vm_count("numa_sample_stale");
+
+	ASSERT_EQ(0, munmap(p + page, page));
+	ASSERT_EQ(0, madvise(p + 2 * page, page, MADV_DONTNEED));
+	/* a hole, whose next VMA is ours, and a page that is gone */
+	ASSERT_EQ(0, sampled(p + page));
+	ASSERT_EQ(0, sampled(p + 2 * page));
+	EXPECT_EQ(stale + 2, vm_count("numa_sample_stale"));
+	EXPECT_EQ(self->far, node_of(p));
+	EXPECT_EQ(self->far, node_of(p + 3 * page));
+}
+
+TEST_F(numa_sampling, policy_is_respected)
+{
+	char *p = map_far(_metadata, self->far, PAGES * page, MAP_PRIVATE | MAP_ANONYMOUS);
+	unsigned long mask[MAX_NODES / (8 * sizeof(long))] = { 0 };
+
+	mask[self->far / (8 * sizeof(long))] = 1UL << self->far % (8 * sizeof(long));
+	ASSERT_EQ(0, syscall(SYS_mbind, p, PAGES * page, MPOL_BIND, mask, MAX_NODES, 0));
+	ASSERT_EQ(0, sampled(p));
+	EXPECT_EQ(self->far, node_of(p));
+}
+
+TEST_F(numa_sampling, inaccessible_is_left_alone)
+{
+	char *p = map_far(_metadata, self->far, PAGES * page, MAP_PRIVATE | MAP_ANONYMOUS);
+
+	ASSERT_EQ(0, mprotect(p, page, PROT_NONE));
+	ASSERT_EQ(0, sampled(p));
+	EXPECT_EQ(self->far, node_of(p));
+	/* and stays inaccessible, while its neighbour is not */
+	ASSERT_EQ(0, sampled(p + page));
+	EXPECT_EQ(self->here, node_of(p + page));
+}
+
+/* Pages that a fork shares copy-on-write are nobody's. */
+TEST_F(numa_sampling, shared_cow_is_left_alone)
+{
+	char *p = map_far(_metadata, self->far, PAGES * page, MAP_PRIVATE | MAP_ANONYMOUS);
+	int pipes[2];
+	char c;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(pipes));
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		close(pipes[1]);
+		_exit(read(pipes[0], &c, 1) != 0);
+	}
+	ASSERT_EQ(0, sampled(p));
+	EXPECT_EQ(self->far, node_of(p));
+	close(pipes[1]);
+	close(pipes[0]);
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+}
+
+TEST_F(numa_sampling, read_only_file_is_left_alone)
+{
+	char name[] = "/tmp/numa_sampling.XXXXXX";
+	int fd = mkstemp(name);
+	char *p;
+
+	ASSERT_GE(fd, 0);
+	unlink(name);
+	ASSERT_EQ(0, ftruncate(fd, page));
+	ASSERT_EQ(0, set_policy(MPOL_BIND, self->far));
+	p = mmap(NULL, page, PROT_READ, MAP_PRIVATE, fd, 0);
+	ASSERT_NE(MAP_FAILED, p);
+	EXPECT_EQ(0, p[0]);
+	ASSERT_EQ(0, set_policy(MPOL_DEFAULT, -1));
+	if (node_of(p) == self->far) {
+		ASSERT_EQ(0, sampled(p));
+		EXPECT_EQ(self->far, node_of(p));
+	}
+	close(fd);
+}
+
+TEST_F(numa_sampling, huge_page_needs_two)
+{
+	char *map, *p;
+
+	map = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	p = (char *)(((unsigned long)map + HUGE - 1) & ~(HUGE - 1));
+	if (madvise(p, HUGE, MADV_HUGEPAGE))
+		SKIP(return, "no huge pages");
+	ASSERT_EQ(0, set_policy(MPOL_BIND, self->far));
+	memset(p, 1, HUGE);
+	ASSERT_EQ(0, set_policy(MPOL_DEFAULT, -1));
+	ASSERT_EQ(self->far, node_of(p));
+
+	ASSERT_EQ(0, sampled(p + 5 * page));
+	EXPECT_EQ(self->far, node_of(p));
+	ASSERT_EQ(0, sampled(p + 300 * page));
+	EXPECT_EQ(self->here, node_of(p));
+	EXPECT_EQ(self->here, node_of(p + 511 * page));
+	EXPECT_EQ(1, p[HUGE - 1]);
+}
+
+/* Two processes with the same addresses: a sample is of one of them. */
+TEST_F(numa_sampling, belongs_to_one_process)
+{
+	char *p = map_far(_metadata, self->far, PAGES * page,
+			  MAP_PRIVATE | MAP_ANONYMOUS);
+	int pipes[2], status;
+	struct timespec pause = { .tv_nsec = 1000000 };
+	char c = 0;
+	pid_t pid;
+	int i;
+
+	ASSERT_EQ(0, pipe(pipes));
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		/* pages of its own, on the far node, too */
+		set_policy(MPOL_BIND, self->far);
+		for (i = 0; i < PAGES; i++)
+			p[i * page] = 2;
+		set_policy(MPOL_DEFAULT, -1);
+		c = node_of(p) == self->far;
+		if (write(pipes[1], &c, 1) != 1)
+			_exit(1);
+		for (i = 0; i < 5000 && node_of(p) != self->here; i++)
+			nanosleep(&pause, NULL);
+		_exit(node_of(p) != self->here || node_of(p + page) != self->far);
+	}
+	ASSERT_EQ(1, read(pipes[0], &c, 1));
+	ASSERT_EQ(1, c);
+	ASSERT_EQ(0, inject(pid, p, "load"));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(self->far, node_of(p));
+}
+
+TEST_F(numa_sampling, counted)
+{
+	char *p = map_far(_metadata, self->far, PAGES * page, MAP_PRIVATE | MAP_ANONYMOUS);
+	unsigned long long migrated = vm_count("numa_sample_migrated");
+	unsigned long long samples = vm_count("mem_samples");
+
+	ASSERT_EQ(0, sampled(p));
+	EXPECT_EQ(samples + 1, vm_count("mem_samples"));
+	EXPECT_EQ(migrated + 1, vm_count("numa_sample_migrated"));
+}
+
+/* What the scanner has marked is accessible again. */
+TEST_F(numa_sampling, takes_hints_back)
+{
+	size_t size = 4UL << 20, i;
+	char *p = map_far(_metadata, self->far, size, MAP_PRIVATE | MAP_ANONYMOUS);
+	struct timespec start, now;
+	unsigned long long marked;
+
+	ASSERT_EQ(0, write_file(SYSCTL "numa_balancing_mem_sampling", "0"));
+	marked = vm_count("numa_pte_updates");
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	do {	/* the scanner goes by the time that a task runs */
+		p[0]++;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (vm_count("numa_pte_updates") < marked + size / page / 2 &&
+		 now.tv_sec < start.tv_sec + 30);
+	if (vm_count("numa_pte_updates") < marked + size / page / 2)
+		SKIP(return, "the scanner did not come by; is there a sched_ext scheduler?");
+
+	ASSERT_EQ(0, write_file(SYSCTL "numa_balancing_mem_sampling", "1"));
+	marked = vm_count("numa_hint_faults");
+	for (i = 0; i < size; i += page)
+		p[i]++;
+	EXPECT_EQ(marked, vm_count("numa_hint_faults"));
+}
+
+TEST_F(numa_sampling, switches)
+{
+	/* no samples without sampling */
+	ASSERT_EQ(0, write_file(SYSCTL "mem_sampling_enable", "0"));
+	EXPECT_EQ(0, read_number(SYSCTL "numa_balancing_mem_sampling"));
+	EXPECT_EQ(-EINVAL, write_file(SYSCTL "numa_balancing_mem_sampling", "1"));
+	EXPECT_EQ(0, read_number(SYSCTL "numa_balancing_mem_sampling"));
+	EXPECT_EQ(-ENXIO, sampled(&page));
+	EXPECT_EQ(-EINVAL, write_file(SYSCTL "mem_sampling_enable", "2"));
+	EXPECT_EQ(-EINVAL, write_file(SYSCTL "mem_sampling_enable", "-1"));
+	EXPECT_EQ(-ENODEV, write_file(DEBUGFS "sources", "no such source"));
+
+	ASSERT_EQ(0, write_file(SYSCTL "mem_sampling_enable", "1"));
+	/* not together with memory tiering or without NUMA balancing */
+	ASSERT_EQ(0, write_file(SYSCTL "numa_balancing", "0"));
+	EXPECT_EQ(-EINVAL, write_file(SYSCTL "numa_balancing_mem_sampling", "1"));
+	ASSERT_EQ(0, write_file(SYSCTL "numa_balancing", "2"));
+	EXPECT_EQ(-EINVAL, write_file(SYSCTL "numa_balancing_mem_sampling", "1"));
+	ASSERT_EQ(0, write_file(SYSCTL "numa_balancing", "1"));
+	EXPECT_EQ(0, write_file(SYSCTL "numa_balancing_mem_sampling", "1"));
+}
+
+TEST_F(numa_sampling, bad_samples_are_refused)
+{
+	EXPECT_EQ(-EINVAL, write_file(DEBUGFS "inject", "gibberish\n"));
+	EXPECT_EQ(-EINVAL, inject(getpid(), &page, "sniff"));
+	EXPECT_EQ(-EINVAL, inject(getpid(), (void *)-1UL, "load"));
+	EXPECT_EQ(-ESRCH, inject(0x3fffffff, &page, "load"));
+}
+
+TEST_F(numa_sampling, needs_privilege)
+{
+	pid_t pid = fork();
+	int status;
+
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		if (setgid(65534) || setuid(65534))
+			_exit(2);
+		_exit(write_file(SYSCTL "mem_sampling_enable", "0") != -EACCES ||
+		      write_file(SYSCTL "numa_balancing_mem_sampling", "0") != -EACCES ||
+		      inject(getpid(), &page, "load") != -EACCES ||
+		      open(DEBUGFS "sources", O_RDONLY) >= 0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * numa_place: how fast, and at what cost, NUMA balancing brings misplaced memory to
+ * its user.
+ *
+ * Puts memory on a node far from a CPU, uses it from there and looks again and again
+ * how much of it is local by then. What the kernel spends meanwhile is counted in
+ * instructions, where the machine has a counter for them; looking is not counted.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <getopt.h>
+#include <linux/perf_event.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mark.h"
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define HUGE		(2UL << 20)
+#define MAX_NODES	1024
+#define MPOL_DEFAULT	0
+#define MPOL_BIND	2
+#define LOOK_PAGES	4096	/* asked of at once */
+#define REGION		1	/* of the access accounting plugin */
+
+enum pattern { RANDOM, SEQUENTIAL };
+
+static struct {
+	size_t bytes;
+	int from;		/* -1: the farthest node that has memory */
+	int cpu;
+	bool huge;
+	enum pattern pattern;
+	unsigned long accesses;
+	unsigned long step;
+	double until;		/* percent */
+	unsigned long after;	/* accesses after that, marked for the plugin */
+	bool json;
+} opt = {
+	.bytes = 64UL << 20,
+	.from = -1,
+	.accesses = 200000000,
+	.step = 1000000,
+	.until = 100,
+};
+
+static const char * const vmstat_names[] = {
+	"numa_hint_faults", "numa_pte_updates", "numa_pages_migrated",
+	"mem_samples", "mem_samples_dropped", "numa_sample_stale",
+};
+enum { HINT_FAULTS, PTE_UPDATES, MIGRATED, SAMPLES, DROPPED, STALE, NR_VMSTAT };
+
+struct state {
+	unsigned long accesses;
+	double seconds;
+	double local;			/* percent */
+	long long user, kernel;		/* instructions, -1: not known */
+	unsigned long long vm[NR_VMSTAT];
+};
+
+static __attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "numa_place: ");
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+/* --- nodes ------------------------------------------------------------------ */
+
+static unsigned int this_node(void)
+{
+	unsigned int node;
+
+	if (syscall(SYS_getcpu, NULL, &node, NULL))
+		die("getcpu: %s", strerror(errno));
+	return node;
+}
+
+static bool has_memory(unsigned int node)
+{
+	char path[64], line[128];
+	unsigned long kb = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%u/meminfo", node);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "Node %*u MemTotal: %lu", &kb) == 1)
+			break;
+	fclose(f);
+	return kb > 0;
+}
+
+static unsigned int farthest_from(unsigned int node)
+{
+	unsigned int d, n = 0, best = node, best_distance = 0;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%u/distance", node);
+	f = fopen(path, "r");
+	if (!f)
+		die("%s: %s; the kernel needs CONFIG_NUMA", path, strerror(errno));
+	/* In the order of the nodes that are online, which here have no gaps. */
+	for (n = 0; fscanf(f, "%u", &d) == 1; n++) {
+		if (d > best_distance && has_memory(n)) {
+			best = n;
+			best_distance = d;
+		}
+	}
+	fclose(f);
+	return best;
+}
+
+static void set_policy(int mode, int node)
+{
+	unsigned long mask[MAX_NODES / 64] = { 0 };
+
+	if (node >= 0)
+		mask[node / 64] = 1UL << node % 64;
+	if (syscall(SYS_set_mempolicy, mode, node >= 0 ? mask : NULL, node >= 0 ? MAX_NODES : 0))
+		die("set_mempolicy of node %d: %s", node, strerror(errno));
+}
+
+static double local_percent(char *memory, int node)
+{
+	static void *pages[LOOK_PAGES];
+	static int nodes[LOOK_PAGES];
+	size_t page = getpagesize(), total = opt.bytes / page, done, local = 0;
+
+	for (done = 0; done < total; done += LOOK_PAGES) {
+		size_t i, nr = total - done < LOOK_PAGES ? total - done : LOOK_PAGES;
+
+		for (i = 0; i < nr; i++)
+			pages[i] = memory + (done + i) * page;
+		if (syscall(SYS_move_pages, 0, nr, pages, NULL, nodes, 0))
+			die("move_pages: %s", strerror(errno));
+		for (i = 0; i < nr; i++)
+			local += nodes[i] == node;
+	}
+	return 100.0 * local / total;
+}
+
+/* --- counters --------------------------------------------------------------- */
+
+static int user_fd = -1, kernel_fd = -1;
+
+static int count_instructions(bool kernel)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_HARDWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_HW_INSTRUCTIONS,
+		.disabled = 1,
+		.exclude_user = kernel,
+		.exclude_kernel = !kernel,
+		.exclude_hv = !kernel,
+	};
+
+	return syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
+}
+
+static void counting(bool on)
+{
+	unsigned long request = on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE;
+
+	if (user_fd >= 0)
+		ioctl(user_fd, request, 0);
+	if (kernel_fd >= 0)
+		ioctl(kernel_fd, request, 0);
+}
+
+static long long counted(int fd)
+{
+	long long n;
+
+	return fd >= 0 && read(fd, &n, sizeof(n)) == sizeof(n) ? n : -1;
+}
+
+static void read_vmstat(unsigned long long *vm)
+{
+	char line[128], name[64];
+	unsigned long long n;
+	FILE *f = fopen("/proc/vmstat", "r");
+	size_t i;
+
+	if (!f)
+		die("/proc/vmstat: %s", strerror(errno));
+	memset(vm, 0, NR_VMSTAT * sizeof(*vm));
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%63s %llu", name, &n) != 2)
+			continue;
+		for (i = 0; i < NR_VMSTAT; i++)
+			if (!strcmp(name, vmstat_names[i]))
+				vm[i] = n;
+	}
+	fclose(f);
+}
+
+/* --- the work --------------------------------------------------------------- */
+
+/* A load and a store of one word, each time in another cache line. */
+static __attribute__((noipa)) void work(char *memory, unsigned long accesses)
+{
+	static uint64_t x = 88172645463325252, line;
+	uint64_t lines = opt.bytes / 64;
+	unsigned long i;
+
+	for (i = 0; i < accesses; i++) {
+		volatile uint64_t *word;
+
+		if (opt.pattern == RANDOM) {
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+			line = x % lines;
+		} else {
+			line = line + 1 < lines ? line + 1 : 0;
+		}
+		word = (volatile uint64_t *)(memory + line * 64);
+		*word = *word + 1;
+	}
+}
+
+static void print_head(unsigned int node, int from)
+{
+	if (opt.json) {
+		printf("{\"memory_mb\":%zu,\"from\":%d,\"to\":%u,\"pages\":\"%s\",\"pattern\":\"%s\",\"rows\":[",
+		       opt.bytes >> 20, from, node, opt.huge ? "huge" : "base",
+		       opt.pattern == RANDOM ? "random" : "sequential");
+		return;
+	}
+	printf("%zu MB in %s pages on node %d, used %s from node %u\n", opt.bytes >> 20,
+	       opt.huge ? "huge" : "base", from,
+	       opt.pattern == RANDOM ? "at random" : "in sequence", node);
+	printf("%10s %9s %7s %12s %12s %10s %10s %10s %8s\n", "accesses", "seconds", "local %",
+	       "user insns", "kernel insns", "faults", "samples", "migrated", "dropped");
+}
+
+static void print_row(const struct state *s, bool first)
+{
+	if (opt.json) {
+		printf("%s{\"accesses\":%lu,\"seconds\":%.4f,\"local\":%.2f,\"user\":%lld,\"kernel\":%lld",
+		       first ? "" : ",", s->accesses, s->seconds, s->local, s->user, s->kernel);
+		for (size_t i = 0; i < NR_VMSTAT; i++)
+			printf(",\"%s\":%llu", vmstat_names[i], s->vm[i]);
+		printf("}");
+	} else {
+		printf("%10lu %9.3f %7.2f %12lld %12lld %10llu %10llu %10llu %8llu\n", s->accesses,
+		       s->seconds, s->local, s->user, s->kernel, s->vm[HINT_FAULTS],
+		       s->vm[SAMPLES], s->vm[MIGRATED], s->vm[DROPPED]);
+	}
+	fflush(stdout);
+}
+
+static unsigned long number(const char *text, const char *option, unsigned long min, unsigned long max)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (errno || *end || end == text || *text == '-' || n < min || n > max)
+		die("%s %s: not a number from %lu to %lu", option, text, min, max);
+	return n;
+}
+
+static void usage(FILE *f)
+{
+	fprintf(f,
+		"usage: numa_place [options]\n"
+		"Puts memory on a far node, uses it and shows how it comes near.\n\n"
+		"  --memory MB        how much (64)\n"
+		"  --from NODE        where it is at first (the farthest)\n"
+		"  --cpu CPU          where it is used (0)\n"
+		"  --pages base|huge  in pages of which size (base)\n"
+		"  --pattern random|sequential  in which order it is used (random)\n"
+		"  --accesses N       stop after so many accesses (200000000)\n"
+		"  --step N           accesses between two looks (1000000)\n"
+		"  --until PERCENT    stop when so much is local (100)\n"
+		"  --after N          then access N times more, counted by the plugin\n"
+		"                     \"accesses\" as region %d\n"
+		"  --json             for programs\n", REGION);
+}
+
+static void parse(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "memory", required_argument, NULL, 'm' },
+		{ "from", required_argument, NULL, 'f' },
+		{ "cpu", required_argument, NULL, 'c' },
+		{ "pages", required_argument, NULL, 'p' },
+		{ "pattern", required_argument, NULL, 'o' },
+		{ "accesses", required_argument, NULL, 'a' },
+		{ "step", required_argument, NULL, 's' },
+		{ "until", required_argument, NULL, 'u' },
+		{ "after", required_argument, NULL, 'A' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (c) {
+		case 'm':
+			opt.bytes = number(optarg, "--memory", 2, 1UL << 20) << 20;
+			opt.bytes &= ~(HUGE - 1);
+			break;
+		case 'f':
+			opt.from = number(optarg, "--from", 0, MAX_NODES - 1);
+			break;
+		case 'c':
+			opt.cpu = number(optarg, "--cpu", 0, CPU_SETSIZE - 1);
+			break;
+		case 'p':
+			if (strcmp(optarg, "base") && strcmp(optarg, "huge"))
+				die("--pages %s: base or huge", optarg);
+			opt.huge = !strcmp(optarg, "huge");
+			break;
+		case 'o':
+			if (strcmp(optarg, "random") && strcmp(optarg, "sequential"))
+				die("--pattern %s: random or sequential", optarg);
+			opt.pattern = strcmp(optarg, "random") ? SEQUENTIAL : RANDOM;
+			break;
+		case 'a':
+			opt.accesses = number(optarg, "--accesses", 1, 1UL << 40);
+			break;
+		case 's':
+			opt.step = number(optarg, "--step", 1, 1UL << 40);
+			break;
+		case 'u':
+			opt.until = number(optarg, "--until", 1, 100);
+			break;
+		case 'A':
+			opt.after = number(optarg, "--after", 1, 1UL << 40);
+			break;
+		case 'j':
+			opt.json = true;
+			break;
+		case 'h':
+			usage(stdout);
+			exit(0);
+		default:
+			usage(stderr);
+			exit(2);
+		}
+	}
+	if (optind < argc)
+		die("what is \"%s\"? numa_place --help tells the options", argv[optind]);
+}
+
+static char *get_memory(int from)
+{
+	char *memory = mmap(NULL, opt.bytes + HUGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		die("%zu MB of memory: %s", opt.bytes >> 20, strerror(errno));
+	memory = (char *)(((uintptr_t)memory + HUGE - 1) & ~(HUGE - 1));
+	if (madvise(memory, opt.bytes, opt.huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) && opt.huge)
+		die("huge pages: %s", strerror(errno));
+	set_policy(MPOL_BIND, from);
+	memset(memory, 1, opt.bytes);
+	set_policy(MPOL_DEFAULT, -1);
+	return memory;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long long before[NR_VMSTAT];
+	struct state s = { 0 }, at90 = { 0 };
+	double start, looking = 0, t;
+	unsigned int node;
+	cpu_set_t cpus;
+	char *memory;
+	size_t i;
+	int from;
+
+	parse(argc, argv);
+	CPU_ZERO(&cpus);
+	CPU_SET(opt.cpu, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		die("CPU %d: %s", opt.cpu, strerror(errno));
+	node = this_node();
+	from = opt.from >= 0 ? opt.from : (int)farthest_from(node);
+	memory = get_memory(from);
+	user_fd = count_instructions(false);
+	kernel_fd = count_instructions(true);
+
+	print_head(node, from);
+	s.local = local_percent(memory, node);
+	read_vmstat(before);
+	s.user = s.kernel = 0;
+	print_row(&s, true);
+	start = now();
+	while (s.accesses < opt.accesses && s.local < opt.until) {
+		counting(true);
+		work(memory, opt.step);
+		counting(false);
+		t = now();
+		s.accesses += opt.step;
+		s.seconds = t - start - looking;
+		s.local = local_percent(memory, node);
+		s.user = counted(user_fd);
+		s.kernel = counted(kernel_fd);
+		read_vmstat(s.vm);
+		for (i = 0; i < NR_VMSTAT; i++)
+			s.vm[i] -= before[i];
+		print_row(&s, false);
+		if (!at90.accesses && s.local >= 90)
+			at90 = s;
+		looking += now() - t;
+	}
+	if (opt.after) {
+		acc_begin(REGION);
+		work(memory, opt.after);
+		acc_end(REGION);
+	}
+	if (opt.json)
+		printf("],\"accesses_to_90\":%lu,\"seconds_to_90\":%.4f}\n", at90.accesses, at90.seconds);
+	else if (at90.accesses)
+		printf("90 %% local after %lu accesses, %.3f s\n", at90.accesses, at90.seconds);
+	else
+		printf("90 %% local: not reached\n");
+	return 0;
+}
