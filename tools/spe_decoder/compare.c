@@ -139,6 +139,11 @@ int main(int argc, char **argv)
 		return 2;
 	}
 
+	/* Those that bench decodes */
+	for (i = 0; i < 64 * NR_LAYOUTS; i++)
+		usual_record(&r, buf + i * SIZE, i % NR_LAYOUTS);
+	compare_stream(theirs, buf, i * SIZE, SIZE, SIZE);
+
 	/* All that is valid, as each way to align has it */
 	for (a = 0; a < ARRAY_SIZE(aligns); a++) {
 		for (round = 0; round < 200; round++) {

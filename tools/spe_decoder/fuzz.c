@@ -88,7 +88,7 @@ static void fill_pool(struct random *r)
 	for (i = 0; i < POOL; i++) {
 		starts[i] = at;
 		if (i % 2) {
-			usual_record(r, pool + at);
+			usual_record(r, pool + at, i / 2 % NR_LAYOUTS);
 			at += 64;
 		} else {
 			at += random_record(r, pool + at, 1);

@@ -116,21 +116,63 @@ size_t random_record(struct random *r, uint8_t *buf, int padded)
 	return p - buf;
 }
 
-void usual_record(struct random *r, uint8_t *buf)
+/*
+ * The orders are those of the emulated SPE and of dumps that people have published of
+ * two families of CPUs; without timestamps, which the kernel has no use for.
+ */
+void usual_record(struct random *r, uint8_t *buf, enum layout layout)
 {
+	uint64_t pc = with_top(0xaaaa00000000 | (uint32_t)random64(r), 0x80);
+	uint64_t va = 0xffff00000000 | (uint32_t)random64(r);
+	uint64_t pa = with_top(random64(r) & ((1ULL << 40) - 1), 0x80);
+	uint64_t events = 0x16 | (random64(r) & 0x728);
+	uint64_t context = below(r, 32768), total = 5 + below(r, 500), issue = below(r, 20);
+	uint64_t xlat = below(r, 50), source = below(r, 16);
 	uint8_t *p = buf, store = below(r, 3) == 0;
 
 	memset(buf, 0, 64);
-	p = put(p, 0xb0, with_top(0xaaaa00000000 | (uint32_t)random64(r), 0x80));
-	p = put(p, 0x64, below(r, 32768));
-	p = put(p, 0x52, 0x16 | (random64(r) & 0x728));
-	p = put(p, 0x49, store);
-	p = put(p, 0x98, 5 + below(r, 500));
-	p = put(p, 0x99, below(r, 20));
-	p = put(p, 0x9a, below(r, 50));
-	p = put(p, 0xb2, 0xffff00000000 | (uint32_t)random64(r));
-	p = put(p, 0xb3, with_top(random64(r) & ((1ULL << 40) - 1), 0x80));
-	if (!store)
-		p = put(p, 0x43, below(r, 16));
+	p = put(p, 0xb0, pc);
+	switch (layout) {
+	case EMULATED:
+		p = put(p, 0x64, context);
+		p = put(p, 0x52, events);
+		p = put(p, 0x49, store);
+		p = put(p, 0x98, total);
+		p = put(p, 0x99, issue);
+		p = put(p, 0x9a, xlat);
+		p = put(p, 0xb2, va);
+		p = put(p, 0xb3, pa);
+		if (!store)
+			p = put(p, 0x43, source);
+		break;
+	case NEOVERSE:
+		p += 5;
+		p = put(p, 0x65, context);
+		p = put(p, 0x49, store);
+		p = put(p, 0x52, events);
+		p = put(p, 0x99, issue);
+		p = put(p, 0x98, total);
+		p = put(p, 0xb2, va);
+		p = put(p, 0x9a, xlat);
+		p = put(p, 0xb3, pa);
+		if (store)
+			p += 2;
+		else
+			p = put(p, 0x43, source);
+		p += 2;
+		break;
+	default:
+		p = put(p, 0x99, issue);
+		p = put(p, 0x98, total);
+		p = put(p, 0x52, events);
+		p = put(p, 0x49, store);
+		p += 2;
+		p = put(p, 0xb2, va);
+		p = put(p, 0x9a, xlat);
+		p = put(p, 0xb3, pa);
+		p = put(p, 0x65, context);
+		p += 3;
+		break;
+	}
 	*p = 0x01;
 }

@@ -32,7 +32,10 @@ static inline unsigned int below(struct random *r, unsigned int n)
  */
 size_t random_record(struct random *r, uint8_t *buf, int padded);
 
-/* Writes a record that a load or store of a user makes, of all packets and 64 bytes. */
-void usual_record(struct random *r, uint8_t *buf);
+/* In which order a CPU writes packets, and where it leaves room for some */
+enum layout { EMULATED, NEOVERSE, KUNPENG, NR_LAYOUTS };
+
+/* Writes a record that a load or store of a user makes, of 64 bytes. */
+void usual_record(struct random *r, uint8_t *buf, enum layout layout);
 
 #endif /* SPE_DECODER_RECORDS_H */

@@ -13,6 +13,7 @@
  * on: nothing in them is trusted.
  */
 #include <linux/bitfield.h>
+#include <linux/bitops.h>
 #include <linux/bits.h>
 #include <linux/compiler.h>
 #include <linux/export.h>
@@ -205,22 +206,32 @@ static __always_inline const u8 *arm_spe_if(const u8 *p, u8 hdr, struct arm_spe_
 	return p + FIELD_GET(PKT_LEN, info);
 }
 
-/* What the packets take that arm_spe_usual() looks for without a look at the end */
-#define USUAL_1		(9 + 5 + 5 + 3 + 5 + 2 + 3 + 3 + 3 + 3)
-#define USUAL_2		(3 + 9 + 3 + 9 + 2)
+/* Up to eight bytes of padding */
+static __always_inline const u8 *arm_spe_zeros(const u8 *p)
+{
+	u64 bytes;
+
+	if (likely(*p))
+		return p;
+	bytes = get_unaligned_le64(p);
+	return p + (bytes ? __ffs64(bytes) / 8 : 8);
+}
 
 /*
- * The packets of loads and stores, in the order in which CPUs write them; some swap
- * neighbours. Any may be missing, and what comes in another order is left. A
- * processor that predicts which are there need not wait for a header to know where
- * the next one is, which makes this several times as fast as to look each up.
+ * The packets of loads and stores in the order in which CPUs write them; some swap
+ * neighbours or leave room for what they have not recorded. Any may be missing, and
+ * what comes in another order is left. A processor that predicts which are there need
+ * not wait for a header to know where the next one is, which makes this several times
+ * as fast as to look each up.
  */
-static __always_inline const u8 *arm_spe_usual(const u8 *p, const u8 *limit,
+static __always_inline const u8 *arm_spe_usual(const u8 *p, const u8 *end,
 					       struct arm_spe_record *rec, u32 *fields)
 {
-	if (limit - p < USUAL_1 + PKT_MAX)
+	/* As much as these can take, so that nothing is read beyond the end */
+	if (end - p < 9 + 8 + 5 + 5 + 3 + 5 + 2 + 3 + 3 + 3 + 3 + 3 + 2 + PKT_MAX)
 		return p;
 	p = arm_spe_if(p, 0xb0, rec, fields);
+	p = arm_spe_zeros(p);
 	p = arm_spe_if(p, 0x64, rec, fields);
 	p = arm_spe_if(p, 0x65, rec, fields);
 	p = arm_spe_if(p, 0x52, rec, fields);
@@ -230,14 +241,25 @@ static __always_inline const u8 *arm_spe_usual(const u8 *p, const u8 *limit,
 	p = arm_spe_if(p, 0x98, rec, fields);
 	p = arm_spe_if(p, 0x99, rec, fields);
 	p = arm_spe_if(p, 0x98, rec, fields);
+	if (*p == 0x52) {
+		p = arm_spe_if(p, 0x52, rec, fields);
+		p = arm_spe_if(p, 0x49, rec, fields);
+	}
 
-	if (limit - p < USUAL_2 + PKT_MAX)
+	if (end - p < 3 + 8 + 9 + 3 + 9 + PKT_MAX)
 		return p;
 	p = arm_spe_if(p, 0x9a, rec, fields);
+	p = arm_spe_zeros(p);
 	p = arm_spe_if(p, 0xb2, rec, fields);
 	p = arm_spe_if(p, 0x9a, rec, fields);
 	p = arm_spe_if(p, 0xb3, rec, fields);
-	return arm_spe_if(p, 0x43, rec, fields);
+
+	if (end - p < 8 + 2 + 5 + 8 + PKT_MAX)
+		return p;
+	p = arm_spe_zeros(p);
+	p = arm_spe_if(p, 0x43, rec, fields);
+	p = arm_spe_if(p, 0x65, rec, fields);
+	return arm_spe_zeros(p);
 }
 
 /* Padding is zeros, or alignment as far as records are aligned. */
@@ -312,8 +334,12 @@ size_t arm_spe_decode(const u8 *buf, size_t len, unsigned int align,
 
 	limit = start + min_t(size_t, end - start,
 			      max_size - ((unsigned long)start & (align - 1)));
-	p = arm_spe_usual(start, limit, rec, &fields);
-	if (unlikely(p >= limit || *p != 0x01))
+	p = arm_spe_usual(start, end, rec, &fields);
+	if (unlikely(p >= limit)) {
+		p = start;
+		fields = 0;
+	}
+	if (unlikely(*p != 0x01))
 		return arm_spe_decode_rest(buf, len, align, start, p, limit, rec, fields);
 
 	rec->fields = FIELD_GET(PKT_FIELDS, fields);

@@ -30,6 +30,7 @@ typedef int64_t s64;
 #define __always_inline		inline __attribute__((always_inline))
 #endif
 #define noinline		__attribute__((noinline))
+#define __ffs64(v)		((unsigned int)__builtin_ctzll(v))
 #define EXPORT_SYMBOL_GPL(s)	extern int node_order_shim_unused
 
 /* As the kernel, sizes of a power of two are aligned to it. */
