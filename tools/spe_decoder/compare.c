@@ -32,6 +32,8 @@ static void differ(const char *what, u64 ours, u64 theirs, const u8 *buf, size_t
 static void compare(const struct arm_spe_record *o, const struct their_record *t,
 		    const u8 *buf, size_t len)
 {
+	/* The half is in bit 55 for us, for perf it comes with the exception level. */
+	u64 pc = o->pc >> 55 & 1 ? t->pc : t->pc & ((1ULL << 56) - 1);
 	const struct {
 		const char *name;
 		u32 field;
@@ -41,7 +43,7 @@ static void compare(const struct arm_spe_record *o, const struct their_record *t
 	} fields[] = {
 		{ "va", ARM_SPE_REC_VA, o->va, t->va, 0 },
 		{ "pa", ARM_SPE_REC_PA, o->pa, t->pa, 0 },
-		{ "pc", ARM_SPE_REC_PC, o->pc, t->pc, 0 },
+		{ "pc", ARM_SPE_REC_PC, o->pc, pc, 0 },
 		{ "events", ARM_SPE_REC_EVENTS, o->events, t->events, 0 },
 		{ "source", ARM_SPE_REC_SOURCE, o->source, t->source, 0 },
 		{ "total latency", ARM_SPE_REC_LAT_TOTAL, o->lat_total, t->latency, 0 },

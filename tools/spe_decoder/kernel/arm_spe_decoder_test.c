@@ -302,6 +302,116 @@ static void timestamp_ends(struct kunit *test)
 	kfree(buf);
 }
 
+/* Records of an emulated SPE, at EL1, with the timestamp that ends them. */
+static void recorded(struct kunit *test)
+{
+	static const struct {
+		u8	bytes[SIZE];
+		bool	loads;
+		bool	stores;
+		u32	fields;		/* but for those that each has */
+		struct arm_spe_record rec;
+	} cases[] = {
+		{	/* a load whose data came from afar */
+			.bytes = {
+				0xb0, 0x1c, 0x3d, 0x00, 0x40, 0x00, 0x00, 0x00, 0xa0,
+				0x52, 0x3e, 0x03, 0x49, 0x00, 0x98, 0x7f, 0x00, 0x99,
+				0x02, 0x00, 0x9a, 0x18, 0x00, 0xb2, 0x08, 0x80, 0x21,
+				0x40, 0x00, 0x00, 0x00, 0x00, 0xb3, 0x08, 0x80, 0x21,
+				0x40, 0x00, 0x00, 0x00, 0x80, 0x43, 0x0e, 0x71, 0xde,
+				0x98, 0xd2,
+			},
+			.loads = true,
+			.fields = ARM_SPE_REC_LDST | ARM_SPE_REC_VA | ARM_SPE_REC_PA |
+				  ARM_SPE_REC_LAT_XLAT | ARM_SPE_REC_SOURCE,
+			.rec = {
+				.pc = 0x40003d1c, .events = 0x33e, .lat_total = 127,
+				.lat_issue = 2, .lat_xlat = 24, .va = 0x40218008,
+				.pa = 0x40218008, .source = 14, .timestamp = 0xd298de,
+			},
+		}, {	/* an atomic operation with acquire and release */
+			.bytes = {
+				0xb0, 0x8c, 0x36, 0x00, 0x40, 0x00, 0x00, 0x00, 0xa0,
+				0x52, 0x16, 0x00, 0x49, 0x16, 0x98, 0x08, 0x00, 0x99,
+				0x02, 0x00, 0x9a, 0x01, 0x00, 0xb2, 0x00, 0x80, 0x21,
+				0x40, 0x00, 0x00, 0x00, 0x00, 0xb3, 0x00, 0x80, 0x21,
+				0x40, 0x00, 0x00, 0x00, 0x80, 0x43, 0x00, 0x71, 0xc8,
+				0xc0, 0xfa, 0x03,
+			},
+			.loads = true,
+			.stores = true,
+			.fields = ARM_SPE_REC_LDST | ARM_SPE_REC_VA | ARM_SPE_REC_PA |
+				  ARM_SPE_REC_LAT_XLAT | ARM_SPE_REC_SOURCE,
+			.rec = {
+				.pc = 0x4000368c, .events = 0x16, .op = 0x16, .lat_total = 8,
+				.lat_issue = 2, .lat_xlat = 1, .va = 0x40218000,
+				.pa = 0x40218000, .timestamp = 0x3fac0c8,
+			},
+		}, {	/* a scatter of SVE */
+			.bytes = {
+				0xb0, 0x8c, 0x5b, 0x00, 0x40, 0x00, 0x00, 0x00, 0xa0,
+				0x52, 0x16, 0x00, 0x49, 0xed, 0x98, 0x08, 0x00, 0x99,
+				0x02, 0x00, 0x9a, 0x01, 0x00, 0xb2, 0x00, 0x80, 0x21,
+				0x40, 0x00, 0x00, 0x00, 0x00, 0xb3, 0x00, 0x80, 0x21,
+				0x40, 0x00, 0x00, 0x00, 0x80, 0x71, 0xc6, 0x1a, 0x2a,
+				0x0f,
+			},
+			.stores = true,
+			.fields = ARM_SPE_REC_LDST | ARM_SPE_REC_VA | ARM_SPE_REC_PA |
+				  ARM_SPE_REC_LAT_XLAT,
+			.rec = {
+				.pc = 0x40005b8c, .events = 0x16, .op = 0xed, .lat_total = 8,
+				.lat_issue = 2, .lat_xlat = 1, .va = 0x40218000,
+				.pa = 0x40218000, .timestamp = 0xf2a1ac6,
+			},
+		}, {	/* a load of SVE with nothing to load, so no address */
+			.bytes = {
+				0xb0, 0xe8, 0x5d, 0x00, 0x40, 0x00, 0x00, 0x00, 0xa0,
+				0x62, 0x02, 0x00, 0x06, 0x00, 0x49, 0x6c, 0x98, 0x03,
+				0x00, 0x99, 0x02, 0x00, 0x71, 0x66, 0x26, 0x26, 0x11,
+			},
+			.loads = true,
+			.fields = ARM_SPE_REC_LDST,
+			.rec = {
+				.pc = 0x40005de8, .events = 0x60002, .op = 0x6c,
+				.lat_total = 3, .lat_issue = 2, .timestamp = 0x11262666,
+			},
+		}, {	/* a branch */
+			.bytes = {
+				0xb0, 0xf4, 0x29, 0x00, 0x40, 0x00, 0x00, 0x00, 0xa0,
+				0x52, 0x02, 0x00, 0x4a, 0x19, 0x98, 0x03, 0x00, 0x99,
+				0x02, 0x00, 0xb1, 0x00, 0x29, 0x00, 0x40, 0x00, 0x00,
+				0x00, 0xa0, 0x71, 0x76, 0x1c, 0x51,
+			},
+			.fields = ARM_SPE_REC_BRANCH,
+			.rec = {
+				.pc = 0x400029f4, .events = 0x2, .op = 0x19, .lat_total = 3,
+				.lat_issue = 2, .timestamp = 0x511c76,
+			},
+		},
+	};
+	u8 *buf = alloc_records(test, 8);
+	struct arm_spe_record rec, want;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		memcpy(buf + i * SIZE, cases[i].bytes, SIZE);
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		want = cases[i].rec;
+		want.fields = cases[i].fields | ARM_SPE_REC_PC | ARM_SPE_REC_EVENTS |
+			      ARM_SPE_REC_OP | ARM_SPE_REC_LAT_TOTAL |
+			      ARM_SPE_REC_LAT_ISSUE | ARM_SPE_REC_TIMESTAMP;
+		KUNIT_EXPECT_EQ(test, decode_both(test, buf + i * SIZE,
+						  (ARRAY_SIZE(cases) - i) * SIZE,
+						  SIZE, SIZE, &rec), SIZE);
+		KUNIT_EXPECT_TRUE_MSG(test, same_record(&rec, &want), "record %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, arm_spe_loads(&rec), cases[i].loads, "record %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, arm_spe_stores(&rec), cases[i].stores, "record %u", i);
+	}
+	kfree(buf);
+}
+
 /* Each header, and a payload that must not be taken for packets. */
 static void every_header(struct kunit *test)
 {
@@ -593,6 +703,7 @@ static void random_bytes(struct kunit *test)
 static struct kunit_case arm_spe_decoder_test_cases[] = {
 	KUNIT_CASE(all_packets),
 	KUNIT_CASE(timestamp_ends),
+	KUNIT_CASE(recorded),
 	KUNIT_CASE(every_header),
 	KUNIT_CASE(addresses),
 	KUNIT_CASE(accesses),
