@@ -162,6 +162,22 @@ FIXTURE_TEARDOWN(numa_sampling)
 		write_file(SYSCTL "mem_sampling_enable", "0");
 }
 
+/*
+ * A new page can't migrate as long as it is in the batch of pages that its CPU is
+ * going to put on the LRU lists. Later ones push it out.
+ */
+static void fill_lru_batch(void)
+{
+	size_t size = 64 * page;
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return;
+	madvise(p, size, MADV_NOHUGEPAGE);
+	memset(p, 1, size);
+	munmap(p, size);
+}
+
 /* Memory on the far node. */
 static char *map_far(struct __test_metadata *_metadata, int far, size_t size, int flags)
 {
@@ -173,6 +189,7 @@ static char *map_far(struct __test_metadata *_metadata, int far, size_t size, in
 	memset(p, 1, size);
 	ASSERT_EQ(0, set_policy(MPOL_DEFAULT, -1));
 	ASSERT_EQ(far, node_of(p));
+	fill_lru_batch();
 	return p;
 }
 
@@ -340,6 +357,7 @@ TEST_F(numa_sampling, belongs_to_one_process)
 		for (i = 0; i < PAGES; i++)
 			p[i * page] = 2;
 		set_policy(MPOL_DEFAULT, -1);
+		fill_lru_batch();
 		c = node_of(p) == self->far;
 		if (write(pipes[1], &c, 1) != 1)
 			_exit(1);
