@@ -46,6 +46,7 @@ static struct {
 	unsigned long step;
 	double until;		/* percent */
 	unsigned long after;	/* accesses after that, marked for the plugin */
+	bool fifo;
 	bool json;
 } opt = {
 	.bytes = 64UL << 20,
@@ -306,6 +307,7 @@ static void usage(FILE *f)
 		"  --until PERCENT    stop when so much is local (100)\n"
 		"  --after N          then access N times more, counted by the plugin\n"
 		"                     \"accesses\" as region %d\n"
+		"  --fifo             as a real-time task\n"
 		"  --json             for programs\n", REGION);
 }
 
@@ -321,6 +323,7 @@ static void parse(int argc, char **argv)
 		{ "step", required_argument, NULL, 's' },
 		{ "until", required_argument, NULL, 'u' },
 		{ "after", required_argument, NULL, 'A' },
+		{ "fifo", no_argument, NULL, 'F' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
@@ -360,6 +363,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 'A':
 			opt.after = number(optarg, "--after", 1, 1UL << 40);
+			break;
+		case 'F':
+			opt.fifo = true;
 			break;
 		case 'j':
 			opt.json = true;
@@ -408,6 +414,8 @@ int main(int argc, char **argv)
 	CPU_SET(opt.cpu, &cpus);
 	if (sched_setaffinity(0, sizeof(cpus), &cpus))
 		die("CPU %d: %s", opt.cpu, strerror(errno));
+	if (opt.fifo && sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ .sched_priority = 1 }))
+		die("--fifo: %s", strerror(errno));
 	node = this_node();
 	from = opt.from >= 0 ? opt.from : (int)farthest_from(node);
 	memory = get_memory(from);
