@@ -102,7 +102,7 @@ touched() { g -C "$SRC" diff --no-renames --diff-filter=d --name-only "$BASE_COM
 # file that is #included by another (kernel/sched, KUnit tests) is looked for
 # in that one.
 objects_of() {
-	local f=$1 dir base line symbol includer
+	local f=$1 dir base line symbol includer includers
 	dir=$(dirname "$f")
 	base=$(basename "$f" .c)
 	case $f in
@@ -126,10 +126,13 @@ objects_of() {
 		;;
 	*) return ;;
 	esac
-	while read -r includer; do
-		[ "$includer" = "$f" ] || objects_of "$includer"
-	done < <(cd "$SRC" && grep -lE "^#include \"([^\"]*/)?$(basename "$f")\"" "$dir"/*.c "$dir"/../*.c 2>/dev/null |
+	# Of a header that all of mm/ includes, those will do that the series touch.
+	includers=$(cd "$SRC" && grep -lE "^#include \"([^\"]*/)?$(basename "$f")\"" "$dir"/*.c "$dir"/../*.c 2>/dev/null |
 		xargs -r -n1 realpath --relative-to=.)
+	[ "$(grep -c . <<<"$includers")" -le 8 ] || includers=$(grep -xF "$(touched)" <<<"$includers" || true)
+	while read -r includer; do
+		[ -z "$includer" ] || [ "$includer" = "$f" ] || objects_of "$includer"
+	done <<<"$includers"
 }
 
 all_objects() {
