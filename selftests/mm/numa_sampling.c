@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,8 @@
 #define DEBUGFS		"/sys/kernel/debug/mem_sampling/"
 #define SYSCTL		"/proc/sys/kernel/"
 #define PAGES		8
+/* What moves together in memory that only one thread can use: pages in such a block. */
+#define AROUND		(page > 65536 ? page : (size_t)65536)
 #define MAX_NODES	1024
 #define MPOL_DEFAULT	0
 #define MPOL_BIND	2
@@ -178,12 +181,13 @@ static void fill_lru_batch(void)
 	munmap(p, size);
 }
 
-/* Memory on the far node. */
+/* Memory on the far node that begins with a block. */
 static char *map_far(struct __test_metadata *_metadata, int far, size_t size, int flags)
 {
-	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+	char *p = mmap(NULL, size + AROUND, PROT_READ | PROT_WRITE, flags, -1, 0);
 
 	ASSERT_NE(MAP_FAILED, p);
+	p = (char *)(((unsigned long)p + AROUND - 1) & ~(AROUND - 1));
 	madvise(p, size, MADV_NOHUGEPAGE);
 	ASSERT_EQ(0, set_policy(MPOL_BIND, far));
 	memset(p, 1, size);
@@ -195,16 +199,45 @@ static char *map_far(struct __test_metadata *_metadata, int far, size_t size, in
 
 TEST_F(numa_sampling, page_moves)
 {
-	char *p = map_far(_metadata, self->far, PAGES * page, MAP_PRIVATE | MAP_ANONYMOUS);
+	char *p = map_far(_metadata, self->far, 3 * AROUND, MAP_PRIVATE | MAP_ANONYMOUS);
 	unsigned long long before = vm_count("numa_hint_faults");
+	size_t i;
 
-	ASSERT_EQ(0, sampled(p + 3 * page + 100));
-	EXPECT_EQ(self->here, node_of(p + 3 * page));
-	/* and no other one does */
-	EXPECT_EQ(self->far, node_of(p + 2 * page));
-	EXPECT_EQ(self->far, node_of(p + 4 * page));
-	EXPECT_EQ(1, p[3 * page]);
+	for (i = 0; i < 3 * AROUND; i += page)
+		*(size_t *)(p + i) = i;
+	ASSERT_EQ(0, sampled(p + AROUND + AROUND / 2 + 100));
+	/* with its block, and no other one does */
+	for (i = 0; i < 3 * AROUND; i += page) {
+		EXPECT_EQ(i / AROUND == 1 ? self->here : self->far, node_of(p + i));
+		EXPECT_EQ(i, *(size_t *)(p + i));
+	}
 	EXPECT_EQ(before, vm_count("numa_hint_faults"));
+}
+
+static void *wait_for_end(void *fd)
+{
+	char c;
+
+	return read(*(int *)fd, &c, 1) == 0 ? NULL : fd;
+}
+
+/* What another thread may use moves when that is known. */
+TEST_F(numa_sampling, page_of_threads_moves_alone)
+{
+	char *p = map_far(_metadata, self->far, AROUND, MAP_PRIVATE | MAP_ANONYMOUS);
+	pthread_t thread;
+	int pipes[2];
+	size_t i;
+
+	ASSERT_EQ(0, pipe(pipes));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_for_end, &pipes[0]));
+	ASSERT_EQ(0, sampled(p));
+	EXPECT_EQ(self->here, node_of(p));
+	for (i = page; i < AROUND; i += page)
+		EXPECT_EQ(self->far, node_of(p + i));
+	close(pipes[1]);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	close(pipes[0]);
 }
 
 TEST_F(numa_sampling, many_at_once)
@@ -267,9 +300,10 @@ TEST_F(numa_sampling, inaccessible_is_left_alone)
 	ASSERT_EQ(0, mprotect(p, page, PROT_NONE));
 	ASSERT_EQ(0, sampled(p));
 	EXPECT_EQ(self->far, node_of(p));
-	/* and stays inaccessible, while its neighbour is not */
+	/* and does not go with its neighbour either */
 	ASSERT_EQ(0, sampled(p + page));
 	EXPECT_EQ(self->here, node_of(p + page));
+	EXPECT_EQ(self->far, node_of(p));
 }
 
 /* Pages that a fork shares copy-on-write are nobody's. */
@@ -289,6 +323,16 @@ TEST_F(numa_sampling, shared_cow_is_left_alone)
 	}
 	ASSERT_EQ(0, sampled(p));
 	EXPECT_EQ(self->far, node_of(p));
+
+	/* A copy of our own moves, and those around it that are shared do not. */
+	ASSERT_EQ(0, set_policy(MPOL_BIND, self->far));
+	p[page] = 2;
+	ASSERT_EQ(0, set_policy(MPOL_DEFAULT, -1));
+	fill_lru_batch();
+	ASSERT_EQ(0, sampled(p + page));
+	EXPECT_EQ(self->here, node_of(p + page));
+	EXPECT_EQ(self->far, node_of(p));
+	EXPECT_EQ(self->far, node_of(p + 2 * page));
 	close(pipes[1]);
 	close(pipes[0]);
 	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
@@ -340,13 +384,13 @@ TEST_F(numa_sampling, huge_page_needs_two)
 /* Two processes with the same addresses: a sample is of one of them. */
 TEST_F(numa_sampling, belongs_to_one_process)
 {
-	char *p = map_far(_metadata, self->far, PAGES * page,
+	char *p = map_far(_metadata, self->far, 2 * AROUND,
 			  MAP_PRIVATE | MAP_ANONYMOUS);
 	int pipes[2], status;
 	struct timespec pause = { .tv_nsec = 1000000 };
 	char c = 0;
 	pid_t pid;
-	int i;
+	size_t i;
 
 	ASSERT_EQ(0, pipe(pipes));
 	pid = fork();
@@ -354,8 +398,8 @@ TEST_F(numa_sampling, belongs_to_one_process)
 	if (!pid) {
 		/* pages of its own, on the far node, too */
 		set_policy(MPOL_BIND, self->far);
-		for (i = 0; i < PAGES; i++)
-			p[i * page] = 2;
+		for (i = 0; i < 2 * AROUND; i += page)
+			p[i] = 2;
 		set_policy(MPOL_DEFAULT, -1);
 		fill_lru_batch();
 		c = node_of(p) == self->far;
@@ -363,7 +407,7 @@ TEST_F(numa_sampling, belongs_to_one_process)
 			_exit(1);
 		for (i = 0; i < 5000 && node_of(p) != self->here; i++)
 			nanosleep(&pause, NULL);
-		_exit(node_of(p) != self->here || node_of(p + page) != self->far);
+		_exit(node_of(p) != self->here || node_of(p + AROUND) != self->far);
 	}
 	ASSERT_EQ(1, read(pipes[0], &c, 1));
 	ASSERT_EQ(1, c);
@@ -375,13 +419,13 @@ TEST_F(numa_sampling, belongs_to_one_process)
 
 TEST_F(numa_sampling, counted)
 {
-	char *p = map_far(_metadata, self->far, PAGES * page, MAP_PRIVATE | MAP_ANONYMOUS);
+	char *p = map_far(_metadata, self->far, AROUND, MAP_PRIVATE | MAP_ANONYMOUS);
 	unsigned long long migrated = vm_count("numa_sample_migrated");
 	unsigned long long samples = vm_count("mem_samples");
 
 	ASSERT_EQ(0, sampled(p));
 	EXPECT_EQ(samples + 1, vm_count("mem_samples"));
-	EXPECT_EQ(migrated + 1, vm_count("numa_sample_migrated"));
+	EXPECT_EQ(migrated + AROUND / page, vm_count("numa_sample_migrated"));
 }
 
 /* What the scanner has marked is accessible again. */
