@@ -7,7 +7,8 @@
 #
 #   runner    tools/testing/selftests/sched_ext, statically linked
 #   sched/    the schedulers of tools/sched_ext
-#   mm/       our tests of tools/testing/selftests/mm, where the tree has them
+#   mm/       our tests of tools/testing/selftests/mm, and spe-record of tools/mm, where
+#             the tree has them
 #
 # Nothing is built while the sources, the kernel's types (BTF) and the compilers
 # are those of the last time.
@@ -101,10 +102,14 @@ build_schedulers() {
 build_mm() {
 	local in=$SRC/tools/testing/selftests
 	[ -f "$in/mm/numa_sampling.c" ] || return 0
-	mkdir -p "$NN_NEW/mm"
+	mkdir -p "$NN_NEW/mm" "$WORK/mm"
 	"${GNU}gcc" -static -O2 -Wall -Wextra "-I$in" "-I$SRC/tools/include/uapi" \
 		-o "$NN_NEW/mm/numa_sampling" "$in/mm/numa_sampling.c" || return
 	"${GNU}strip" "$NN_NEW/mm/numa_sampling"
+	make -C "$SRC/tools/mm/spe-record" -j"$NN_JOBS" ARCH="$ARCH" CROSS_COMPILE="$GNU" O="$WORK/mm" STATIC=1 \
+		CLANG="$CLANG" BPFTOOL="$WORK/selftests/build/host/sbin/bpftool" || return
+	cp -- "$WORK/mm/build/spe-record" "$NN_NEW/mm/" || return
+	"${GNU}strip" "$NN_NEW/mm/spe-record"
 }
 
 key=$(key)
@@ -122,7 +127,7 @@ if [ "$(cat "$OUT/key" 2>/dev/null)" != "$key" ]; then
 	scratch_beside "$OUT"
 	run_logged "$WORK.selftests.log" "sched_ext selftests ($WHICH)" build_runner >&2
 	run_logged "$WORK.sched.log" "sched_ext schedulers ($WHICH)" build_schedulers >&2
-	run_logged "$WORK.mm.log" "mm selftests ($WHICH)" build_mm >&2
+	run_logged "$WORK.mm.log" "mm tests and tools ($WHICH)" build_mm >&2
 	printf '%s\n' "$key" >"$NN_NEW/key"
 	publish "$NN_NEW" "$OUT"
 fi
