@@ -270,15 +270,15 @@ lint_spelling() { # PATCH NAME
 		report 0 "codespell: $2" || report 1 "codespell: $2" "$out"
 }
 
-# Signing off is the human sender's.  What is only under tools/ is user space and
-# BPF: there "const volatile" is how a loader hands over constants, RESIZABLE_ARRAY()
+# Signing off is the human sender's.  What is only under tools/, and described in
+# Documentation/, is user space and BPF: there "const volatile" is how a loader hands over constants, RESIZABLE_ARRAY()
 # looks like a function and SCX_BUG_ON() ends a program, not a kernel.
 lint_patches() {
 	local p out s ignore
 	while read -r p; do
 		s=${p#"$NN_TOP/patches/"}
 		ignore=MISSING_SIGN_OFF,FILE_PATH_CHANGES
-		grep '^diff --git ' "$p" | grep -qv '^diff --git a/tools/' ||
+		grep '^diff --git ' "$p" | grep -qvE '^diff --git a/(tools|Documentation)/' ||
 			ignore+=,VOLATILE,AVOID_EXTERNS,FUNCTION_ARGUMENTS,AVOID_BUG
 		# Without GIT_DIR checkpatch would look commit ids up in a repository
 		# that has no history.
