@@ -114,7 +114,9 @@ cp -- "$GUEST"/jobs/* "$tree/nn/jobs/"
 cp -- "$GUEST/result.sh" "$tree/nn/lib/"
 chmod 755 "$tree/init" "$tree"/nn/jobs/*
 build nnrun
-build mem/numa_place "-I$NN_TOP/tools/qemu/accesses"
+for p in numa_place mem_attrib; do
+	build "mem/$p" -pthread "-I$NN_TOP/tools/qemu/accesses"
+done
 "${GNU}strip" "$tree/nn/bin"/*
 for s in ${suites[@]+"${suites[@]}"}; do
 	name=${s##*/}
