@@ -12,21 +12,27 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
+#include <linux/perf_event.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define DEBUGFS		"/sys/kernel/debug/mem_sampling/"
 #define SYSCTL		"/proc/sys/kernel/"
+#define KSM		"/sys/kernel/mm/ksm/"
 #define PAGES		8
 /* What moves together in memory that only one thread can use: pages in such a block. */
 #define AROUND		(page > 65536 ? page : (size_t)65536)
@@ -34,6 +40,8 @@
 #define MPOL_DEFAULT	0
 #define MPOL_BIND	2
 #define HUGE_MAX	(32UL << 20)	/* with pages of 64 KiB it is 512 MiB */
+#define MPOL_F_NUMA_BALANCING	0x2000
+#define HUGE		(2UL << 20)
 
 static size_t page;
 
@@ -382,6 +390,208 @@ TEST_F(numa_sampling, huge_page_needs_two)
 	EXPECT_EQ(self->here, node_of(p));
 	EXPECT_EQ(self->here, node_of(p + huge - page));
 	EXPECT_EQ(1, p[huge - 1]);
+}
+
+/* Samples of @p move what is there, which may take two, or they do not. */
+static void expect_moves(struct __test_metadata *_metadata, FIXTURE_DATA(numa_sampling) *self,
+			 char *p, bool moves)
+{
+	EXPECT_EQ(self->far, node_of(p));
+	fill_lru_batch();
+	EXPECT_EQ(0, sampled(p + 8));
+	EXPECT_EQ(0, sampled(p + 16));
+	EXPECT_EQ(moves ? self->here : self->far, node_of(p));
+}
+
+static char *map_huge(struct __test_metadata *_metadata, int far, size_t align)
+{
+	char *map = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0), *p;
+
+	ASSERT_NE(MAP_FAILED, map);
+	p = (char *)(((unsigned long)map + HUGE - 1) & ~(HUGE - 1));
+	if (madvise(p, align, MADV_HUGEPAGE))
+		return NULL;
+	ASSERT_EQ(0, set_policy(MPOL_BIND, far));
+	memset(p, 1, align);
+	ASSERT_EQ(0, set_policy(MPOL_DEFAULT, -1));
+	return p;
+}
+
+TEST_F(numa_sampling, large_folio_moves_as_a_whole)
+{
+	const char *enabled = "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled";
+	size_t size = 16 * 4096;
+	char *p;
+
+	if (page != 4096 || write_file(enabled, "madvise"))
+		SKIP(return, "no folios of 64 KB");
+	p = map_huge(_metadata, self->far, size);
+	write_file(enabled, "never");
+	ASSERT_NE(NULL, p);
+	ASSERT_EQ(0, sampled(p + 2 * page));
+	EXPECT_EQ(self->far, node_of(p));
+	ASSERT_EQ(0, sampled(p + 9 * page));
+	EXPECT_EQ(self->here, node_of(p));
+	EXPECT_EQ(self->here, node_of(p + 15 * page));
+	EXPECT_EQ(1, p[size - 1]);
+}
+
+TEST_F(numa_sampling, huge_page_mapped_by_ptes)
+{
+	char *p = map_huge(_metadata, self->far, HUGE);
+
+	if (!p)
+		SKIP(return, "no huge pages");
+	ASSERT_EQ(0, mprotect(p + page, page, PROT_READ));
+	ASSERT_EQ(0, mprotect(p + page, page, PROT_READ | PROT_WRITE));
+	expect_moves(_metadata, self, p, true);
+	EXPECT_EQ(self->here, node_of(p + HUGE - page));
+	EXPECT_EQ(1, p[HUGE - 1]);
+}
+
+TEST_F(numa_sampling, shared_memory_moves)
+{
+	expect_moves(_metadata, self, map_far(_metadata, self->far, PAGES * page,
+					      MAP_SHARED | MAP_ANONYMOUS), true);
+}
+
+TEST_F(numa_sampling, locked_moves)
+{
+	char *p = map_far(_metadata, self->far, PAGES * page, MAP_PRIVATE | MAP_ANONYMOUS);
+
+	ASSERT_EQ(0, mlock(p, PAGES * page));
+	expect_moves(_metadata, self, p, true);
+}
+
+/* A private file's page that has been written is the process's own. */
+TEST_F(numa_sampling, private_file_moves)
+{
+	char name[] = "/tmp/numa_sampling.XXXXXX";
+	int fd = mkstemp(name);
+	char *p;
+
+	ASSERT_GE(fd, 0);
+	unlink(name);
+	ASSERT_EQ(0, ftruncate(fd, page));
+	p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	ASSERT_NE(MAP_FAILED, p);
+	ASSERT_EQ(0, set_policy(MPOL_BIND, self->far));
+	p[0] = 1;
+	ASSERT_EQ(0, set_policy(MPOL_DEFAULT, -1));
+	expect_moves(_metadata, self, p, true);
+	close(fd);
+}
+
+TEST_F(numa_sampling, userfaultfd_moves)
+{
+	char *p = map_far(_metadata, self->far, PAGES * page, MAP_PRIVATE | MAP_ANONYMOUS);
+	struct uffdio_register reg = {
+		.range = { (unsigned long)p, PAGES * page },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	struct uffdio_api api = { .api = UFFD_API };
+	int fd = syscall(__NR_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0)
+		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, ioctl(fd, UFFDIO_API, &api));
+	ASSERT_EQ(0, ioctl(fd, UFFDIO_REGISTER, &reg));
+	expect_moves(_metadata, self, p, true);
+	close(fd);
+}
+
+TEST_F(numa_sampling, merged_by_ksm_is_left_alone)
+{
+	char *p = map_far(_metadata, self->far, PAGES * page, MAP_PRIVATE | MAP_ANONYMOUS);
+	struct timespec pause = { .tv_nsec = 10000000 };
+	int i;
+
+	memset(p, 0x55, PAGES * page);
+	if (madvise(p, PAGES * page, MADV_MERGEABLE) || write_file(KSM "run", "1"))
+		SKIP(return, "no KSM");
+	for (i = 0; i < 1000 && read_number(KSM "pages_sharing") < PAGES - 1; i++)
+		nanosleep(&pause, NULL);
+	ASSERT_LE(PAGES - 1, read_number(KSM "pages_sharing"));
+	ASSERT_EQ(0, write_file(KSM "run", "0"));
+	expect_moves(_metadata, self, p, false);
+	/* and are no more what they were */
+	ASSERT_EQ(0, write_file(KSM "run", "2"));
+	ASSERT_EQ(0, write_file(KSM "run", "0"));
+}
+
+TEST_F(numa_sampling, pinned_is_left_alone)
+{
+	char *p = map_far(_metadata, self->far, PAGES * page, MAP_PRIVATE | MAP_ANONYMOUS);
+	struct iovec iov = { p, PAGES * page };
+	struct io_uring_params params = { 0 };
+	int fd = syscall(__NR_io_uring_setup, 4, &params);
+
+	if (fd < 0)
+		SKIP(return, "no io_uring");
+	ASSERT_EQ(0, syscall(__NR_io_uring_register, fd, IORING_REGISTER_BUFFERS, &iov, 1));
+	expect_moves(_metadata, self, p, false);
+	ASSERT_EQ(0, syscall(__NR_io_uring_register, fd, IORING_UNREGISTER_BUFFERS, NULL, 0));
+	expect_moves(_metadata, self, p, true);
+	close(fd);
+}
+
+TEST_F(numa_sampling, hugetlb_is_left_alone)
+{
+	char path[128], *p;
+
+	snprintf(path, sizeof(path),
+		 "/sys/devices/system/node/node%d/hugepages/hugepages-2048kB/nr_hugepages",
+		 self->far);
+	if (read_number(path) != 0 || write_file(path, "1"))
+		SKIP(return, "no hugetlb pages of 2 MB, or somebody has some");
+	p = mmap(NULL, HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB,
+		 -1, 0);
+	if (p != MAP_FAILED) {
+		memset(p, 1, HUGE);
+		expect_moves(_metadata, self, p, false);
+		munmap(p, HUGE);
+	}
+	write_file(path, "0");
+	EXPECT_NE(MAP_FAILED, p);
+}
+
+/* A binding is respected, unless it asks for balancing among its nodes. */
+TEST_F(numa_sampling, bound_to_be_balanced_moves)
+{
+	char *p = map_far(_metadata, self->far, PAGES * page, MAP_PRIVATE | MAP_ANONYMOUS);
+	unsigned long mask[MAX_NODES / (8 * sizeof(long))] = { 0 };
+
+	mask[self->far / (8 * sizeof(long))] |= 1UL << self->far % (8 * sizeof(long));
+	mask[self->here / (8 * sizeof(long))] |= 1UL << self->here % (8 * sizeof(long));
+	ASSERT_EQ(0, syscall(SYS_mbind, p, PAGES * page, MPOL_BIND, mask, MAX_NODES, 0));
+	expect_moves(_metadata, self, p, false);
+	ASSERT_EQ(0, syscall(SYS_mbind, p, PAGES * page, MPOL_BIND | MPOL_F_NUMA_BALANCING,
+			     mask, MAX_NODES, 0));
+	expect_moves(_metadata, self, p, true);
+}
+
+/* Memory of the kernel's that is mapped into the process. */
+TEST_F(numa_sampling, kernel_memory_is_left_alone)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_DUMMY,
+	};
+	int fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
+	unsigned long long migrated = vm_count("numa_sample_migrated");
+	unsigned long long skipped = vm_count("numa_sample_skipped");
+	char *p;
+
+	if (fd < 0)
+		SKIP(return, "no perf events");
+	p = mmap(NULL, 2 * page, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, p);
+	ASSERT_EQ(0, sampled(p));
+	EXPECT_LT(skipped, vm_count("numa_sample_skipped"));
+	EXPECT_EQ(migrated, vm_count("numa_sample_migrated"));
+	close(fd);
 }
 
 /* Two processes with the same addresses: a sample is of one of them. */

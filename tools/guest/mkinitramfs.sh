@@ -114,8 +114,9 @@ cp -- "$GUEST"/jobs/* "$tree/nn/jobs/"
 cp -- "$GUEST/result.sh" "$tree/nn/lib/"
 chmod 755 "$tree/init" "$tree"/nn/jobs/*
 build nnrun
-build mem/numa_place "-I$NN_TOP/tools/qemu/accesses" -pthread
-build mem/switch_cost
+for p in numa_place switch_cost numa_same mem_attrib mem_privilege; do
+	build "mem/$p" -pthread "-I$NN_TOP/tools/qemu/accesses"
+done
 "${GNU}strip" "$tree/nn/bin"/*
 for s in ${suites[@]+"${suites[@]}"}; do
 	name=${s##*/}
