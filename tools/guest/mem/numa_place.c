@@ -46,6 +46,9 @@ static struct {
 	unsigned long step;
 	double until;		/* percent */
 	unsigned long after;	/* accesses after that, marked for the plugin */
+	bool roam;
+	int drive;		/* -1: nowhere */
+	unsigned int sleep;	/* microseconds */
 	bool fifo;
 	bool json;
 } opt = {
@@ -54,6 +57,7 @@ static struct {
 	.accesses = 200000000,
 	.step = 1000000,
 	.until = 100,
+	.drive = -1,
 };
 
 static const char * const vmstat_names[] = {
@@ -64,6 +68,7 @@ enum { HINT_FAULTS, PTE_UPDATES, MIGRATED, SAMPLES, DROPPED, STALE, NR_VMSTAT };
 
 struct state {
 	unsigned long accesses;
+	unsigned int node;		/* where it is used */
 	double seconds;
 	double local;			/* percent */
 	long long user, kernel;		/* instructions, -1: not known */
@@ -249,6 +254,21 @@ static __attribute__((noipa)) void work(char *memory, unsigned long accesses)
 	}
 }
 
+/* One step, with its pauses. */
+static void work_step(char *memory)
+{
+	int i;
+
+	if (!opt.sleep) {
+		work(memory, opt.step);
+		return;
+	}
+	for (i = 0; i < 100; i++) {
+		work(memory, opt.step / 100);
+		usleep(opt.sleep);
+	}
+}
+
 static void print_head(unsigned int node, int from)
 {
 	if (opt.json) {
@@ -260,22 +280,26 @@ static void print_head(unsigned int node, int from)
 	printf("%zu MB in %s pages on node %d, used %s from node %u\n", opt.bytes >> 20,
 	       opt.huge ? "huge" : "base", from,
 	       opt.pattern == RANDOM ? "at random" : "in sequence", node);
-	printf("%10s %9s %7s %12s %12s %10s %10s %10s %8s\n", "accesses", "seconds", "local %",
-	       "user insns", "kernel insns", "faults", "samples", "migrated", "dropped");
+	printf("%10s %9s %7s %12s %12s %10s %10s %10s %8s%s\n", "accesses", "seconds", "local %",
+	       "user insns", "kernel insns", "faults", "samples", "migrated", "dropped",
+	       opt.roam ? " node" : "");
 }
 
 static void print_row(const struct state *s, bool first)
 {
 	if (opt.json) {
-		printf("%s{\"accesses\":%lu,\"seconds\":%.4f,\"local\":%.2f,\"user\":%lld,\"kernel\":%lld",
-		       first ? "" : ",", s->accesses, s->seconds, s->local, s->user, s->kernel);
+		printf("%s{\"accesses\":%lu,\"seconds\":%.4f,\"node\":%u,\"local\":%.2f,\"user\":%lld,\"kernel\":%lld",
+		       first ? "" : ",", s->accesses, s->seconds, s->node, s->local, s->user, s->kernel);
 		for (size_t i = 0; i < NR_VMSTAT; i++)
 			printf(",\"%s\":%llu", vmstat_names[i], s->vm[i]);
 		printf("}");
 	} else {
-		printf("%10lu %9.3f %7.2f %12lld %12lld %10llu %10llu %10llu %8llu\n", s->accesses,
+		printf("%10lu %9.3f %7.2f %12lld %12lld %10llu %10llu %10llu %8llu", s->accesses,
 		       s->seconds, s->local, s->user, s->kernel, s->vm[HINT_FAULTS],
 		       s->vm[SAMPLES], s->vm[MIGRATED], s->vm[DROPPED]);
+		if (opt.roam)
+			printf(" %4u", s->node);
+		printf("\n");
 	}
 	fflush(stdout);
 }
@@ -307,6 +331,10 @@ static void usage(FILE *f)
 		"  --until PERCENT    stop when so much is local (100)\n"
 		"  --after N          then access N times more, counted by the plugin\n"
 		"                     \"accesses\" as region %d\n"
+		"  --roam             may go to other CPUs once the memory is there; shows the node\n"
+		"  --sleep US         sleep so long a hundred times in each step\n"
+		"  --drive NODE       with --roam: when --until is reached, use the memory from NODE\n"
+		"                     for a step, then go where the scheduler likes for 30 more\n"
 		"  --fifo             as a real-time task\n"
 		"  --json             for programs\n", REGION);
 }
@@ -323,6 +351,9 @@ static void parse(int argc, char **argv)
 		{ "step", required_argument, NULL, 's' },
 		{ "until", required_argument, NULL, 'u' },
 		{ "after", required_argument, NULL, 'A' },
+		{ "roam", no_argument, NULL, 'r' },
+		{ "sleep", required_argument, NULL, 'S' },
+		{ "drive", required_argument, NULL, 'd' },
 		{ "fifo", no_argument, NULL, 'F' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
@@ -364,6 +395,15 @@ static void parse(int argc, char **argv)
 		case 'A':
 			opt.after = number(optarg, "--after", 1, 1UL << 40);
 			break;
+		case 'r':
+			opt.roam = true;
+			break;
+		case 'S':
+			opt.sleep = number(optarg, "--sleep", 1, 1000000);
+			break;
+		case 'd':
+			opt.drive = number(optarg, "--drive", 0, MAX_NODES - 1);
+			break;
 		case 'F':
 			opt.fifo = true;
 			break;
@@ -380,6 +420,8 @@ static void parse(int argc, char **argv)
 	}
 	if (optind < argc)
 		die("what is \"%s\"? numa_place --help tells the options", argv[optind]);
+	if (opt.drive >= 0 && !opt.roam)
+		die("--drive: without --roam it stays where it is");
 }
 
 static char *get_memory(int from)
@@ -398,54 +440,109 @@ static char *get_memory(int from)
 	return memory;
 }
 
+static void pin(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		die("CPU %d: %s", cpu, strerror(errno));
+}
+
+static void unpin(void)
+{
+	cpu_set_t cpus;
+
+	memset(&cpus, 0xff, sizeof(cpus));
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		die("all CPUs: %s", strerror(errno));
+}
+
+static int cpu_of(int node)
+{
+	char path[64];
+	int cpu;
+
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/cpu%d", node, cpu);
+		if (!access(path, F_OK))
+			return cpu;
+	}
+	die("node %d has no CPU", node);
+}
+
+static unsigned long long vm_before[NR_VMSTAT];
+static double start, looking;
+
+static void take_step(char *memory, struct state *s)
+{
+	double t;
+	size_t i;
+
+	counting(true);
+	work_step(memory);
+	counting(false);
+	t = now();
+	s->accesses += opt.step;
+	s->seconds = t - start - looking;
+	s->node = this_node();
+	s->local = local_percent(memory, s->node);
+	s->user = counted(user_fd);
+	s->kernel = counted(kernel_fd);
+	read_vmstat(s->vm);
+	for (i = 0; i < NR_VMSTAT; i++)
+		s->vm[i] -= vm_before[i];
+	print_row(s, false);
+	looking += now() - t;
+}
+
+/* From elsewhere for a step: does the task go back or does its memory come? */
+static void drive_away(char *memory, struct state *s, unsigned int *home)
+{
+	int i;
+
+	*home = s->node;
+	pin(cpu_of(opt.drive));
+	take_step(memory, s);
+	unpin();
+	for (i = 0; i < 30; i++)
+		take_step(memory, s);
+}
+
 int main(int argc, char **argv)
 {
-	unsigned long long before[NR_VMSTAT];
-	struct state s = { 0 }, at90 = { 0 };
-	double start, looking = 0, t;
-	unsigned int node;
-	cpu_set_t cpus;
+	struct state s = { 0 }, at90 = { 0 }, settled = { 0 };
+	unsigned int home = 0;
 	char *memory;
-	size_t i;
 	int from;
 
 	parse(argc, argv);
-	CPU_ZERO(&cpus);
-	CPU_SET(opt.cpu, &cpus);
-	if (sched_setaffinity(0, sizeof(cpus), &cpus))
-		die("CPU %d: %s", opt.cpu, strerror(errno));
+	pin(opt.cpu);
 	if (opt.fifo && sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ .sched_priority = 1 }))
 		die("--fifo: %s", strerror(errno));
-	node = this_node();
-	from = opt.from >= 0 ? opt.from : (int)farthest_from(node);
+	s.node = this_node();
+	from = opt.from >= 0 ? opt.from : (int)farthest_from(s.node);
 	memory = get_memory(from);
 	user_fd = count_instructions(false);
 	kernel_fd = count_instructions(true);
 
-	print_head(node, from);
-	s.local = local_percent(memory, node);
-	read_vmstat(before);
+	print_head(s.node, from);
+	s.local = local_percent(memory, s.node);
+	read_vmstat(vm_before);
 	s.user = s.kernel = 0;
 	print_row(&s, true);
+	if (opt.roam)
+		unpin();
 	start = now();
 	while (s.accesses < opt.accesses && s.local < opt.until) {
-		counting(true);
-		work(memory, opt.step);
-		counting(false);
-		t = now();
-		s.accesses += opt.step;
-		s.seconds = t - start - looking;
-		s.local = local_percent(memory, node);
-		s.user = counted(user_fd);
-		s.kernel = counted(kernel_fd);
-		read_vmstat(s.vm);
-		for (i = 0; i < NR_VMSTAT; i++)
-			s.vm[i] -= before[i];
-		print_row(&s, false);
+		take_step(memory, &s);
 		if (!at90.accesses && s.local >= 90)
 			at90 = s;
-		looking += now() - t;
 	}
+	settled = s;
+	if (opt.drive >= 0)
+		drive_away(memory, &s, &home);
 	if (opt.after) {
 		acc_begin(REGION);
 		work(memory, opt.after);
@@ -457,5 +554,8 @@ int main(int argc, char **argv)
 		printf("90 %% local after %lu accesses, %.3f s\n", at90.accesses, at90.seconds);
 	else
 		printf("90 %% local: not reached\n");
+	if (opt.drive >= 0 && !opt.json)
+		printf("driven from node %u to node %d: ended on node %u, %.2f %% local, %llu pages migrated\n",
+		       home, opt.drive, s.node, s.local, s.vm[MIGRATED] - settled.vm[MIGRATED]);
 	return 0;
 }
