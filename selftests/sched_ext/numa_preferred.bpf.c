@@ -59,11 +59,11 @@ static struct numa_preferred_record *record_of(struct task_struct *p, bool creat
 
 static struct task_ctx *ctx_of(struct task_struct *p)
 {
-	struct task_ctx *ctx = bpf_task_storage_get(&task_ctxs, p, NULL, 0);
+	struct task_ctx *tctx = bpf_task_storage_get(&task_ctxs, p, NULL, 0);
 
-	if (!ctx)
+	if (!tctx)
 		scx_bpf_error("%s[%d] was not initialized", p->comm, p->pid);
-	return ctx;
+	return tctx;
 }
 
 static s32 actual_node(struct task_struct *p)
@@ -87,63 +87,63 @@ void BPF_STRUCT_OPS(numa_preferred_enqueue, struct task_struct *p, u64 enq_flags
 
 void BPF_STRUCT_OPS(numa_preferred_set_preferred_node, struct task_struct *p, s32 node)
 {
-	struct task_ctx *ctx = ctx_of(p);
+	struct task_ctx *tctx = ctx_of(p);
 	struct numa_preferred_record *rec;
 	s32 actual = actual_node(p);
 
-	if (!ctx)
+	if (!tctx)
 		return;
 
 	if (node != NUMA_NO_NODE && (node < 0 || node >= scx_bpf_nr_node_ids()))
 		scx_bpf_error("%s[%d]: there is no node %d", p->comm, p->pid, node);
 	if (node != actual)
 		scx_bpf_error("%s[%d]: told of node %d, has %d", p->comm, p->pid, node, actual);
-	if (!ctx->enabled)
+	if (!tctx->enabled)
 		scx_bpf_error("%s[%d]: told of a node while not enabled", p->comm, p->pid);
-	if (ctx->runnable)
+	if (tctx->runnable)
 		scx_bpf_error("%s[%d]: told of a node while runnable", p->comm, p->pid);
 
-	rec = record_of(p, !ctx->told);
-	rec = record_of(p, !ctx->told);
+	rec = record_of(p, !tctx->told);
+	rec = record_of(p, !tctx->told);
 	if (rec) {
-		if (!ctx->told)
+		if (!tctx->told)
 			rec->first_node = node;
 		rec->node = node;
 		rec->nr_calls++;
 	}
-	ctx->node = node;
-	ctx->told = true;
+	tctx->node = node;
+	tctx->told = true;
 }
 
 void BPF_STRUCT_OPS(numa_preferred_runnable, struct task_struct *p, u64 enq_flags)
 {
-	struct task_ctx *ctx = ctx_of(p);
+	struct task_ctx *tctx = ctx_of(p);
 
-	if (ctx)
-		ctx->runnable = true;
+	if (tctx)
+		tctx->runnable = true;
 }
 
 void BPF_STRUCT_OPS(numa_preferred_running, struct task_struct *p)
 {
-	struct task_ctx *ctx = ctx_of(p);
+	struct task_ctx *tctx = ctx_of(p);
 	s32 actual = actual_node(p);
 
-	if (!ctx)
+	if (!tctx)
 		return;
 
-	if (!ctx->told)
+	if (!tctx->told)
 		scx_bpf_error("%s[%d] runs, but its node was not told", p->comm, p->pid);
-	else if (ctx->node != actual)
+	else if (tctx->node != actual)
 		scx_bpf_error("%s[%d] runs with node %d, told was %d", p->comm, p->pid,
-			      actual, ctx->node);
+			      actual, tctx->node);
 }
 
 void BPF_STRUCT_OPS(numa_preferred_quiescent, struct task_struct *p, u64 deq_flags)
 {
-	struct task_ctx *ctx = ctx_of(p);
+	struct task_ctx *tctx = ctx_of(p);
 
-	if (ctx)
-		ctx->runnable = false;
+	if (tctx)
+		tctx->runnable = false;
 }
 
 s32 BPF_STRUCT_OPS(numa_preferred_init_task, struct task_struct *p,
@@ -156,22 +156,22 @@ s32 BPF_STRUCT_OPS(numa_preferred_init_task, struct task_struct *p,
 
 void BPF_STRUCT_OPS(numa_preferred_enable, struct task_struct *p)
 {
-	struct task_ctx *ctx = ctx_of(p);
+	struct task_ctx *tctx = ctx_of(p);
 
-	if (!ctx)
+	if (!tctx)
 		return;
 
-	ctx->enabled = true;
-	ctx->runnable = false;
-	ctx->told = false;
+	tctx->enabled = true;
+	tctx->runnable = false;
+	tctx->told = false;
 }
 
 void BPF_STRUCT_OPS(numa_preferred_disable, struct task_struct *p)
 {
-	struct task_ctx *ctx = ctx_of(p);
+	struct task_ctx *tctx = ctx_of(p);
 
-	if (ctx)
-		ctx->enabled = false;
+	if (tctx)
+		tctx->enabled = false;
 }
 
 void BPF_STRUCT_OPS(numa_preferred_exit, struct scx_exit_info *ei)

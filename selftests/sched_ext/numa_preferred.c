@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include <bpf/bpf.h>
 #include <fcntl.h>
+#include <linux/kernel.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
