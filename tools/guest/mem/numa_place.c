@@ -52,6 +52,9 @@ static struct {
 	unsigned long after;	/* accesses after that, marked for the plugin */
 	unsigned int threads;
 	const char *label;
+	bool roam;
+	int drive;		/* -1: nowhere */
+	unsigned int sleep;	/* microseconds */
 	bool fifo;
 	bool json;
 } opt = {
@@ -61,6 +64,7 @@ static struct {
 	.step = 1000000,
 	.until = 100,
 	.threads = 1,
+	.drive = -1,
 };
 
 static const char * const vmstat_names[] = {
@@ -71,6 +75,7 @@ enum { HINT_FAULTS, PTE_UPDATES, MIGRATED, SAMPLES, DROPPED, STALE, NR_VMSTAT };
 
 struct state {
 	unsigned long accesses;
+	unsigned int node;		/* where it is used */
 	double seconds;
 	double local;			/* percent */
 	long long user, kernel;		/* instructions, -1: not known */
@@ -282,6 +287,28 @@ static void run_on(unsigned int cpu)
 		die("CPU %u: %s", cpu, strerror(errno));
 }
 
+static void run_anywhere(void)
+{
+	cpu_set_t cpus;
+
+	memset(&cpus, 0xff, sizeof(cpus));
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		die("all CPUs: %s", strerror(errno));
+}
+
+static int cpu_of(int node)
+{
+	char path[64];
+	int cpu;
+
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/cpu%d", node, cpu);
+		if (!access(path, F_OK))
+			return cpu;
+	}
+	die("node %d has no CPU", node);
+}
+
 static struct walk begin_walk(unsigned int nr)
 {
 	return (struct walk){
@@ -319,13 +346,28 @@ static void start_helpers(char *memory)
 	}
 }
 
+/* With a hundred pauses, if it is to sleep. */
+static void work_step(struct walk *w, char *memory)
+{
+	int i;
+
+	if (!opt.sleep) {
+		work(w, memory, opt.step / opt.threads);
+		return;
+	}
+	for (i = 0; i < 100; i++) {
+		work(w, memory, opt.step / 100);
+		usleep(opt.sleep);
+	}
+}
+
 static void step(struct walk *w, char *memory)
 {
 	if (opt.label)
 		acc_begin(STEPS);
 	if (opt.threads > 1)
 		pthread_barrier_wait(&barrier);
-	work(w, memory, opt.step / opt.threads);
+	work_step(w, memory);
 	if (opt.threads > 1)
 		pthread_barrier_wait(&barrier);
 	if (opt.label)
@@ -355,22 +397,26 @@ static void print_head(unsigned int node, int from)
 	printf("%zu MB in %s pages on node %d, used %s from node %u\n", opt.bytes >> 20,
 	       opt.huge ? "huge" : "base", from,
 	       opt.pattern == RANDOM ? "at random" : "in sequence", node);
-	printf("%10s %9s %7s %12s %12s %10s %10s %10s %8s\n", "accesses", "seconds", "local %",
-	       "user insns", "kernel insns", "faults", "samples", "migrated", "dropped");
+	printf("%10s %9s %7s %12s %12s %10s %10s %10s %8s%s\n", "accesses", "seconds", "local %",
+	       "user insns", "kernel insns", "faults", "samples", "migrated", "dropped",
+	       opt.roam ? " node" : "");
 }
 
 static void print_row(const struct state *s, bool first)
 {
 	if (opt.json) {
-		printf("%s{\"accesses\":%lu,\"seconds\":%.4f,\"local\":%.2f,\"user\":%lld,\"kernel\":%lld",
-		       first ? "" : ",", s->accesses, s->seconds, s->local, s->user, s->kernel);
+		printf("%s{\"accesses\":%lu,\"seconds\":%.4f,\"node\":%u,\"local\":%.2f,\"user\":%lld,\"kernel\":%lld",
+		       first ? "" : ",", s->accesses, s->seconds, s->node, s->local, s->user, s->kernel);
 		for (size_t i = 0; i < NR_VMSTAT; i++)
 			printf(",\"%s\":%llu", vmstat_names[i], s->vm[i]);
 		printf("}");
 	} else {
-		printf("%10lu %9.3f %7.2f %12lld %12lld %10llu %10llu %10llu %8llu\n", s->accesses,
+		printf("%10lu %9.3f %7.2f %12lld %12lld %10llu %10llu %10llu %8llu", s->accesses,
 		       s->seconds, s->local, s->user, s->kernel, s->vm[HINT_FAULTS],
 		       s->vm[SAMPLES], s->vm[MIGRATED], s->vm[DROPPED]);
+		if (opt.roam)
+			printf(" %4u", s->node);
+		printf("\n");
 	}
 	fflush(stdout);
 }
@@ -406,6 +452,10 @@ static void usage(FILE *f)
 		"                     together (1)\n"
 		"  --label NAME       the plugin counts each step as a region of that name, and\n"
 		"                     what --after says as NAME+\n"
+		"  --roam             may go to other CPUs once the memory is there; shows the node\n"
+		"  --sleep US         sleep so long a hundred times in each step\n"
+		"  --drive NODE       with --roam: when --until is reached, use the memory from NODE\n"
+		"                     for a step, then go where the scheduler likes for 30 more\n"
 		"  --fifo             as a real-time task\n"
 		"  --json             for programs\n", REGION);
 }
@@ -424,6 +474,9 @@ static void parse(int argc, char **argv)
 		{ "after", required_argument, NULL, 'A' },
 		{ "threads", required_argument, NULL, 't' },
 		{ "label", required_argument, NULL, 'l' },
+		{ "roam", no_argument, NULL, 'r' },
+		{ "sleep", required_argument, NULL, 'S' },
+		{ "drive", required_argument, NULL, 'd' },
 		{ "fifo", no_argument, NULL, 'F' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
@@ -475,6 +528,15 @@ static void parse(int argc, char **argv)
 				die("--label %s: at most %d characters, no quotes", optarg, ACC_NAME_MAX - 2);
 			opt.label = optarg;
 			break;
+		case 'r':
+			opt.roam = true;
+			break;
+		case 'S':
+			opt.sleep = number(optarg, "--sleep", 1, 1000000);
+			break;
+		case 'd':
+			opt.drive = number(optarg, "--drive", 0, MAX_NODES - 1);
+			break;
 		case 'F':
 			opt.fifo = true;
 			break;
@@ -491,6 +553,10 @@ static void parse(int argc, char **argv)
 	}
 	if (optind < argc)
 		die("what is \"%s\"? numa_place --help tells the options", argv[optind]);
+	if (opt.drive >= 0 && !opt.roam)
+		die("--drive: without --roam it stays where it is");
+	if (opt.threads > 1 && (opt.roam || opt.sleep))
+		die("--threads: not together with --roam or --sleep");
 	if (opt.step < opt.threads)
 		die("--step %lu: less than an access for each of %u threads", opt.step, opt.threads);
 }
@@ -511,23 +577,56 @@ static char *get_memory(int from)
 	return memory;
 }
 
+static unsigned long long vm_before[NR_VMSTAT];
+static double start, looking;
+
+static void take_step(struct walk *w, char *memory, struct state *s)
+{
+	double t;
+	size_t i;
+
+	counting(true);
+	step(w, memory);
+	counting(false);
+	t = now();
+	s->accesses += opt.step;
+	s->seconds = t - start - looking;
+	s->node = this_node();
+	s->local = local_percent(memory, s->node);
+	s->user = counted(user_fd);
+	s->kernel = counted(kernel_fd);
+	read_vmstat(s->vm);
+	for (i = 0; i < NR_VMSTAT; i++)
+		s->vm[i] -= vm_before[i];
+	print_row(s, false);
+	looking += now() - t;
+}
+
+/* From elsewhere for a step: does the task go back or does its memory come? */
+static void drive_away(struct walk *w, char *memory, struct state *s)
+{
+	int i;
+
+	run_on(cpu_of(opt.drive));
+	take_step(w, memory, s);
+	run_anywhere();
+	for (i = 0; i < 30; i++)
+		take_step(w, memory, s);
+}
+
 int main(int argc, char **argv)
 {
-	unsigned long long before[NR_VMSTAT];
-	struct state s = { 0 }, at90 = { 0 };
-	double start, looking = 0, t;
-	unsigned int node;
+	struct state s = { 0 }, at90 = { 0 }, settled;
 	struct walk w;
 	char *memory;
-	size_t i;
 	int from;
 
 	parse(argc, argv);
 	run_on(opt.cpu);
 	if (opt.fifo && sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ .sched_priority = 1 }))
 		die("--fifo: %s", strerror(errno));
-	node = this_node();
-	from = opt.from >= 0 ? opt.from : (int)farthest_from(node);
+	s.node = this_node();
+	from = opt.from >= 0 ? opt.from : (int)farthest_from(s.node);
 	memory = get_memory(from);
 	user_fd = count_instructions(false);
 	kernel_fd = count_instructions(true);
@@ -535,30 +634,21 @@ int main(int argc, char **argv)
 	w = begin_walk(0);
 	start_helpers(memory);
 
-	print_head(node, from);
-	s.local = local_percent(memory, node);
-	read_vmstat(before);
-	s.user = s.kernel = 0;
+	print_head(s.node, from);
+	s.local = local_percent(memory, s.node);
+	read_vmstat(vm_before);
 	print_row(&s, true);
+	if (opt.roam)
+		run_anywhere();
 	start = now();
 	while (s.accesses < opt.accesses && s.local < opt.until) {
-		counting(true);
-		step(&w, memory);
-		counting(false);
-		t = now();
-		s.accesses += opt.step;
-		s.seconds = t - start - looking;
-		s.local = local_percent(memory, node);
-		s.user = counted(user_fd);
-		s.kernel = counted(kernel_fd);
-		read_vmstat(s.vm);
-		for (i = 0; i < NR_VMSTAT; i++)
-			s.vm[i] -= before[i];
-		print_row(&s, false);
+		take_step(&w, memory, &s);
 		if (!at90.accesses && s.local >= 90)
 			at90 = s;
-		looking += now() - t;
 	}
+	settled = s;
+	if (opt.drive >= 0)
+		drive_away(&w, memory, &s);
 	if (opt.after) {
 		acc_begin(REGION);
 		work(&w, memory, opt.after);
@@ -570,5 +660,8 @@ int main(int argc, char **argv)
 		printf("90 %% local after %lu accesses, %.3f s\n", at90.accesses, at90.seconds);
 	else
 		printf("90 %% local: not reached\n");
+	if (opt.drive >= 0 && !opt.json)
+		printf("driven from node %u to node %d: ended on node %u, %.2f %% local, %llu pages migrated\n",
+		       settled.node, opt.drive, s.node, s.local, s.vm[MIGRATED] - settled.vm[MIGRATED]);
 	return 0;
 }
