@@ -42,6 +42,7 @@ char _license[] SEC("license") = "GPL";
 #define RESCUE_SLICE		(2 * NSEC_PER_MSEC)
 #define RESCUE_SHARE		5	/* one part in so many */
 #define BUDGET_BURST		8	/* migrations that may be saved up */
+#define SHARE_SLACK		(20 * NSEC_PER_MSEC)	/* what a layer may be owed */
 #define SCAN_TASKS		256	/* looked at in one queue at a time */
 #define PF_KTHREAD		0x00200000
 #define NO_NODE			(-1)
@@ -698,7 +699,7 @@ void BPF_STRUCT_OPS(affinity_enqueue, struct task_struct *p, u64 enq_flags)
 	lc = get_layer(plan, layer);
 
 	/* Nobody looked for an idle CPU if the task may not change CPUs or was not woken. */
-	if (!(enq_flags & (SCX_ENQ_CPU_SELECTED | SCX_ENQ_LAST))) {
+	if (!(enq_flags & SCX_ENQ_CPU_SELECTED)) {
 		s32 idle = pick_idle(p, tctx, plan, idx, cpu);
 
 		if (idle >= 0) {
@@ -748,17 +749,42 @@ void BPF_STRUCT_OPS(affinity_enqueue, struct task_struct *p, u64 enq_flags)
 		return;
 	}
 	/* one that became idle just now has not seen the task */
-	if (!(enq_flags & SCX_ENQ_LAST)) {
-		mask = task_mask(p, idx, layer, MASK_OWN);
-		if (!mask)
-			return;
-		cpu = claim_idle(mask, home, 0, NO_NODE, 0);
-		if (cpu >= 0)
-			scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
-	}
+	mask = task_mask(p, idx, layer, MASK_OWN);
+	if (!mask)
+		return;
+	cpu = claim_idle(mask, home, 0, NO_NODE, 0);
+	if (cpu >= 0)
+		scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
 }
 
 /* --- what next ---------------------------------------------------------- */
+
+static u64 share_of(struct cpu_ctx *c, u32 share, u64 slack)
+{
+	u64 had = c->shares[share & (NR_SHARES - 1)];
+
+	if (time_before(had, c->share_now - slack))
+		had = c->share_now - slack;
+	return had;
+}
+
+/* Charge @p for the time that it ran on @cpu, which goes on or ends now. */
+static void charge(struct task_struct *p, struct task_ctx *tctx, struct aff_plan *plan, s32 cpu, u64 now)
+{
+	u32 layer = tctx->layer & (AFF_MAX_LAYERS - 1), share = layer;
+	u32 weight = get_layer(plan, layer)->weight;
+	struct cpu_ctx *c = get_cpu(cpu);
+	u64 used = now - tctx->started_at;
+
+	tctx->started_at = now;
+	if (tctx->queue >= QUEUE_PIN) {
+		share = PINNED;
+		weight = 100;
+	}
+	count(layer, AFF_STAT_RUN_NS, used);
+	scx_bpf_task_set_dsq_vtime(p, p->scx.dsq_vtime + scale_by_task_weight_inverse(p, used));
+	c->shares[share & (NR_SHARES - 1)] = share_of(c, share, SHARE_SLACK) + used * 100 / (weight ?: 100);
+}
 
 /* Move tasks of @queue that have waited for too long to the front, so to speak. */
 static void scan_queue(u32 queue, u32 dom, u64 now)
@@ -785,7 +811,7 @@ static void scan_queue(u32 queue, u32 dom, u64 now)
 }
 
 /* All queues of the domain, now and then. */
-static __noinline int scan_queues(u32 dom, u64 now)
+__noinline int scan_queues(u32 dom, u64 now)
 {
 	u64 at;
 	u32 i;
@@ -803,15 +829,6 @@ static __noinline int scan_queues(u32 dom, u64 now)
 	return 0;
 }
 
-static u64 share_of(struct cpu_ctx *c, u32 share, u64 slack)
-{
-	u64 had = c->shares[share & (NR_SHARES - 1)];
-
-	if (time_before(had, c->share_now - slack))
-		had = c->share_now - slack;
-	return had;
-}
-
 static u32 share_queue(u32 share, u32 dom, u32 cpu)
 {
 	return share == PINNED ? QUEUE_PIN + cpu : QUEUE(share, dom);
@@ -822,7 +839,7 @@ static u32 share_queue(u32 share, u32 dom, u32 cpu)
  * 0 if none has anything to run, 1 if a task was moved here, 2 if that which runs
  * should go on.
  */
-static __noinline int take_turn(u32 bits, u32 cpu, u32 dom, u32 prev_share, u64 prev_vtime)
+__noinline int take_turn(u32 bits, u32 cpu, u32 dom, u32 prev_share, u64 prev_vtime)
 {
 	struct cpu_ctx *c = get_cpu(cpu);
 	u32 try, i;
@@ -837,7 +854,7 @@ static __noinline int take_turn(u32 bits, u32 cpu, u32 dom, u32 prev_share, u64 
 				continue;
 			if (i != prev_share && scx_bpf_dsq_nr_queued(share_queue(i, dom, cpu)) <= 0)
 				continue;
-			had = share_of(c, i, 20 * NSEC_PER_MSEC);
+			had = share_of(c, i, SHARE_SLACK);
 			if (best == NR_SHARES || time_before(had, least)) {
 				best = i;
 				least = had;
@@ -866,7 +883,7 @@ static __noinline int take_turn(u32 bits, u32 cpu, u32 dom, u32 prev_share, u64 
 }
 
 /* Rather than go idle, look into the queues of other domains. */
-static __noinline int steal(u32 idx, u32 bits, u32 cpu, u32 dom)
+__noinline int steal(u32 idx, u32 bits, u32 cpu, u32 dom)
 {
 	struct aff_plan *plan;
 	s32 node = cpu_node(cpu);
@@ -930,13 +947,16 @@ void BPF_STRUCT_OPS(affinity_dispatch, s32 cpu, struct task_struct *prev)
 
 	if (prev && (prev->scx.flags & SCX_TASK_QUEUED))
 		tctx = get_task(prev);
-	if (tctx) {
-		share = tctx->queue >= QUEUE_PIN ? PINNED : tctx->layer & (AFF_MAX_LAYERS - 1);
+	if (prev && tctx) {
+		u32 layer;
+
+		charge(prev, tctx, plan, cpu, now);
+		layer = task_layer(prev, tctx, plan);
+
+		share = tctx->queue >= QUEUE_PIN ? PINNED : layer;
 		slice = get_layer(plan, tctx->layer)->slice_ns;
 		queue = share_queue(share, dom, cpu) & (NR_CLOCKS - 1);
-		vtime = prev->scx.dsq_vtime +
-			scale_by_task_weight_inverse(prev, now - tctx->started_at) -
-			clocks[tctx->queue & (NR_CLOCKS - 1)] + clocks[queue];
+		vtime = prev->scx.dsq_vtime - clocks[tctx->queue & (NR_CLOCKS - 1)] + clocks[queue];
 	}
 
 	scan_queues(dom, now);
@@ -1041,30 +1061,16 @@ void BPF_STRUCT_OPS(affinity_stopping, struct task_struct *p, bool runnable)
 	s32 cpu = scx_bpf_task_cpu(p);
 	struct task_ctx *tctx = get_task(p);
 	struct cpu_ctx *c = get_cpu(cpu);
-	u64 now = scx_bpf_now(), used;
+	u64 now = scx_bpf_now();
 	struct aff_plan *plan;
-	u32 idx, layer, share, weight;
+	u32 idx;
 
 	plan = get_plan(&idx);
 	if (!tctx || !plan)
 		return;
-	layer = tctx->layer & (AFF_MAX_LAYERS - 1);
-	used = now - tctx->started_at;
-	tctx->started_at = now;
+	charge(p, tctx, plan, cpu, now);
 	if (runnable)
 		tctx->waits_since = now;
-	count(layer, AFF_STAT_RUN_NS, used);
-
-	scx_bpf_task_set_dsq_vtime(p, p->scx.dsq_vtime + scale_by_task_weight_inverse(p, used));
-
-	share = layer;
-	weight = get_layer(plan, layer)->weight;
-	if (tctx->queue >= QUEUE_PIN) {
-		share = PINNED;
-		weight = 100;
-	}
-	c->shares[share & (NR_SHARES - 1)] = share_of(c, share, 20 * NSEC_PER_MSEC) +
-					     used * 100 / (weight ?: 100);
 	c->busy = 0;
 	if (c->exclusive) {
 		c->exclusive = 0;

@@ -42,7 +42,7 @@ static const char usage[] =
 "  -s, --stats SEC       print statistics each SEC seconds\n"
 "  -e, --explain         say why CPUs are given and taken, on standard error\n"
 "  -n, --dry-run         print what the layers would get and end\n"
-"  -v, --verbose         libbpf's messages too\n"
+"  -v, --verbose         what libbpf and the verifier say, too\n"
 "check:\n"
 "  -a, --any-machine     do not compare with this machine's nodes and CPUs\n"
 "run, check, status:\n"
@@ -164,8 +164,7 @@ static int apply_plan(struct instance *in)
 {
 	static struct aff_plan plan;
 	struct aff_apply arg = { .plan = !in->plan_idx };
-	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &arg, .ctx_size_in = sizeof(arg),
-		    .ctx_out = &arg, .ctx_size_out = sizeof(arg));
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &arg, .ctx_size_in = sizeof(arg));
 	int ret;
 
 	plan_write(&in->state, &in->conf, &in->topo, in->gen, &plan);
@@ -471,6 +470,21 @@ static void print_plan(const struct config *c, const struct plan_state *s, const
 	json_decref(layers);
 }
 
+/* What the verifier made of each program. */
+static void show_programs(const struct scx_affinity *skel)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, skel->obj) {
+		struct bpf_prog_info info = { 0 };
+		__u32 len = sizeof(info);
+
+		if (!bpf_prog_get_info_by_fd(bpf_program__fd(prog), &info, &len))
+			complain("%s: %u instructions verified, %u bytes of machine code", bpf_program__name(prog),
+				 info.verified_insns, info.jited_prog_len);
+	}
+}
+
 /* Return with the scheduler loaded, or how we end. */
 static int load(struct instance *in)
 {
@@ -488,6 +502,8 @@ static int load(struct instance *in)
 			 "and the right to load BPF programs are needed", strerror(-ret));
 		return EXIT_LOAD;
 	}
+	if (opt.verbose)
+		show_programs(skel);
 	/* the first one goes where plan_idx points to already */
 	in->plan_idx = 1;
 	in->gen = 1;
