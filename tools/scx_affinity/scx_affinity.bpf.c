@@ -439,6 +439,7 @@ static s32 claim_idle(const struct cpumask *mask, s32 home, u32 limit, s32 only,
 static s32 claim_close(const struct cpumask *mask, s32 prev, s32 home)
 {
 	struct one_mask *dom, *tmp;
+	struct bpf_cpumask *of_dom, *both;
 	u32 id = cpu_dom(prev), one = 1;
 
 	if (cpu_node(prev) != home)
@@ -449,11 +450,13 @@ static s32 claim_close(const struct cpumask *mask, s32 prev, s32 home)
 		return -EBUSY;
 	dom = bpf_map_lookup_elem(&dom_masks, &id);
 	tmp = bpf_map_lookup_elem(&scratch, &one);
-	if (!dom || !tmp || !dom->mask || !tmp->mask)
+	if (!dom || !tmp)
 		return -EBUSY;
-	if (!bpf_cpumask_and(tmp->mask, mask, cast_mask(dom->mask)))
+	of_dom = dom->mask;
+	both = tmp->mask;
+	if (!of_dom || !both || !bpf_cpumask_and(both, mask, cast_mask(of_dom)))
 		return -EBUSY;
-	return scx_bpf_pick_idle_cpu_node(cast_mask(tmp->mask), home, SCX_PICK_IDLE_IN_NODE);
+	return scx_bpf_pick_idle_cpu_node(cast_mask(both), home, SCX_PICK_IDLE_IN_NODE);
 }
 
 /* Where @p should rather be, and whether it must. */
@@ -481,16 +484,15 @@ static const struct cpumask *task_mask(struct task_struct *p, u32 idx, u32 layer
 	u32 key = (idx & 1) * AFF_MAX_LAYERS + (layer & (AFF_MAX_LAYERS - 1)), zero = 0;
 	struct layer_masks *lm = bpf_map_lookup_elem(&masks, &key);
 	struct one_mask *tmp = bpf_map_lookup_elem(&scratch, &zero);
-	struct bpf_cpumask *mask;
+	struct bpf_cpumask *mask, *both;
 
-	if (!lm || !tmp || !tmp->mask)
+	if (!lm || !tmp)
 		return NULL;
 	mask = which == MASK_OWN ? lm->own : lm->use;
-	if (!mask)
+	both = tmp->mask;
+	if (!mask || !both || !bpf_cpumask_and(both, cast_mask(mask), p->cpus_ptr))
 		return NULL;
-	if (!bpf_cpumask_and(tmp->mask, cast_mask(mask), p->cpus_ptr))
-		return NULL;
-	return cast_mask(tmp->mask);
+	return cast_mask(both);
 }
 
 /*

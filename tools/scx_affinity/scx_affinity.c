@@ -553,6 +553,7 @@ static int verb_run(void)
 	static struct instance in;
 	struct sigaction act = { .sa_handler = on_signal };
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	bool again = false;
 	char err[512];
 	u64 ecode;
 	int kind, ret;
@@ -566,8 +567,11 @@ restart:
 	in.listener = -1;
 	if (read_all(&in.conf, &in.topo, opt.file, true, err, sizeof(err))) {
 		complain("%s", err);
-		return EXIT_INPUT;
+		/* a layer may have lost all its CPUs for now: its tasks run where they can */
+		if (!again || read_all(&in.conf, &in.topo, opt.file, false, err, sizeof(err)))
+			return EXIT_INPUT;
 	}
+	again = true;
 	if (opt.dry_run) {
 		plan_cpus(&in.state, &in.conf, &in.topo, NULL, opt.explain ? stderr : NULL);
 		print_plan(&in.conf, &in.state, &in.topo);

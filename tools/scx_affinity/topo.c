@@ -221,7 +221,7 @@ int topo_finish(struct topo *t, bool by_node, char *err, size_t size)
 int topo_read(struct topo *t, const char *root, bool by_node, char *err, size_t size)
 {
 	struct cpuset possible, nodes, set;
-	u32 cpu, node, other;
+	u32 cpu, node, other, first;
 	char name[64], buf[4096];
 
 	memset(t, 0, sizeof(*t));
@@ -273,9 +273,15 @@ int topo_read(struct topo *t, const char *root, bool by_node, char *err, size_t 
 	}
 
 	read_siblings(t, root);
+	/* nothing is said of those that are offline, and nothing runs there */
+	for (first = 0; first + 1 < t->nr_cpus && !cpu_in(&t->online, first);)
+		first++;
+	for (cpu = 0; cpu < t->nr_cpus; cpu++)
+		if (!cpu_in(&t->online, cpu))
+			t->node[cpu] = t->node[first];
 	memset(t->llc, 0xff, sizeof(t->llc));
 	for (cpu = 0; cpu < t->nr_cpus; cpu++) {
-		if (t->llc[cpu] != 0xff)
+		if (t->llc[cpu] != 0xff || !cpu_in(&t->online, cpu))
 			continue;
 		if (t->nr_llcs == 0xff) {
 			snprintf(err, size, "more than %d LLCs", 0xff);
@@ -289,5 +295,8 @@ int topo_read(struct topo *t, const char *root, bool by_node, char *err, size_t 
 				t->llc[other] = t->nr_llcs;
 		t->nr_llcs++;
 	}
+	for (cpu = 0; cpu < t->nr_cpus; cpu++)
+		if (!cpu_in(&t->online, cpu))
+			t->llc[cpu] = t->llc[first];
 	return topo_finish(t, by_node, err, size);
 }

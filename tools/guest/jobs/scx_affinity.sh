@@ -73,7 +73,7 @@ only_on() {
 }
 
 echo "TAP version 13"
-echo "1..19"
+echo "1..20"
 
 # --- the file
 
@@ -131,7 +131,7 @@ in_cgroup() { # CGROUP COMMAND...
 }
 printf '#!/bin/busybox sh\naffload -n child 2\ntrue\n' >/tmp/affparent
 chmod 755 /tmp/affparent
-{
+(
 	affload -n crit-a -u 1000 2 &
 	affload -n crit-b -s 500 -u 1000 2 &
 	affload -n crit-c 2 &
@@ -142,7 +142,7 @@ chmod 755 /tmp/affparent
 	affload -n group -g 8 2 &
 	/tmp/affparent &
 	wait
-} >$out 2>&1
+) >$out 2>&1
 cat $out >>$log
 only_on "$(field crit-a cpus)" 2 3 && only_on "$(field crit-b cpus)" 2 3 && only_on "$(field crit-c cpus)" 0 1 7
 result $? "comm and uid: who matches both runs on the layer's node only, who matches one does not"
@@ -172,7 +172,7 @@ cat >$conf <<-'END'
 }
 END
 start
-{
+(
 	affload -n one-a 6 &
 	affload -n one-b 6 &
 	affload -n one-c -N 5 6 &
@@ -180,7 +180,7 @@ start
 	affload -n heavy-b 6 &
 	affload -n light 6 &
 	wait
-} >$out 2>&1
+) >$out 2>&1
 cat $out >>$log
 a=$(field one-a cpu) b=$(field one-b cpu) c=$(field one-c cpu)
 echo "# one layer, one CPU: nice 0: $a and $b ms, nice 5: $c ms (weights 100, 100 and 33)"
@@ -206,7 +206,7 @@ cat >$conf <<-'END'
 }
 END
 start
-{
+(
 	i=0
 	while [ $i -lt 12 ]; do
 		affload -n "crit-$i" 6 &
@@ -220,7 +220,7 @@ start
 	affload -n away-two -c 0-2 -s 2000 6 &
 	affload -n rest-slp -s 5000 6 &
 	wait
-} >$out 2>&1
+) >$out 2>&1
 cat $out >>$log
 [ "$(grep -c ' wrong 0 ' $out)" = 19 ] && only_on "$(field batch-pin cpus)" 3 && only_on "$(field away-pin cpus)" 0 &&
 	only_on "$(field batch-two cpus)" 1 6
@@ -307,7 +307,10 @@ while [ $i -lt "$NN_HOTPLUGS" ]; do
 	echo 1 >/sys/devices/system/cpu/cpu$cpu/online || ok=1
 	usleep 200000
 done
-wait_state enabled && sleep 1 && wait_state enabled || ok=1
+for _ in 1 2 3; do
+	wait_state enabled && sleep 1
+done
+[ "$(cat $state)" = enabled ] || ok=1
 [ $ok = 0 ] && kill -0 $pid && kill -0 $load && grep -q 'CPUs came or went' $log
 result $? "hotplug restarts it, $NN_HOTPLUGS times off and on"
 
@@ -329,6 +332,15 @@ rc=$?
 cat /tmp/second.log >>$log
 [ $ok = 0 ] && [ $rc = 2 ] && grep -q 'another sched_ext scheduler' /tmp/second.log && stop
 result $? "loads again after that; a second one is refused with exit 2"
+
+# --- thrown out
+
+start
+echo S >/proc/sysrq-trigger
+wait $pid
+rc=$?
+wait_state disabled && [ $rc = 3 ] && kill -0 $load && grep -q "the scheduler was ended" $log && grep -q "^EXIT: " $log
+result $? "thrown out by the kernel: it says so and ends with 3"
 kill -9 $load
 rmdir /sys/fs/cgroup/aff/db/a /sys/fs/cgroup/aff/db /sys/fs/cgroup/aff/dbx /sys/fs/cgroup/aff 2>/dev/null
 # shellcheck disable=SC2154
