@@ -164,7 +164,7 @@ static int apply_plan(struct instance *in)
 {
 	static struct aff_plan plan;
 	struct aff_apply arg = { .plan = !in->plan_idx };
-	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &arg, .ctx_size_in = sizeof(arg));
+	struct bpf_test_run_opts run = { .sz = sizeof(run), .ctx_in = &arg, .ctx_size_in = sizeof(arg) };
 	int ret;
 
 	plan_write(&in->state, &in->conf, &in->topo, in->gen, &plan);
@@ -461,11 +461,12 @@ static void print_plan(const struct config *c, const struct plan_state *s, const
 		json_dumpf(layers, stdout, JSON_INDENT(2));
 		putchar('\n');
 	} else {
-		json_array_foreach(layers, i, l)
+		json_array_foreach(layers, i, l) {
 			printf("%-16s %-8s cpus %s, may use %s\n", json_string_value(json_object_get(l, "name")),
 			       json_string_value(json_object_get(l, "policy")),
 			       json_string_value(json_object_get(l, "cpus")),
 			       json_string_value(json_object_get(l, "may_use")));
+		}
 	}
 	json_decref(layers);
 }

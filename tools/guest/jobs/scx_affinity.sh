@@ -81,15 +81,15 @@ cat >$conf <<-'END'
 {
   "layers": [
     { "name": "a", "match": [ { "comm_prefix": "x" } ],
-      "wieght": 3 },
+      "heaviness": 3 },
     { "name": "rest", "match": [ {} ] }
   ]
 }
 END
 scx_affinity run -f $conf >$log 2>&1
-[ $? = 1 ] && grep -q "^scx_affinity: $conf:4:7: layers\[0\].wieght: unknown key" $log && [ "$(cat $state)" = disabled ]
+[ $? = 1 ] && grep -q "^scx_affinity: $conf:4:7: layers\[0\].heaviness: unknown key" $log && [ "$(cat $state)" = disabled ]
 result $? "a wrong file is refused with line, column and key"
-sed -i 's/"wieght": 3/"nodes": [ 9 ]/' $conf
+sed -i 's/"heaviness": 3/"nodes": [ 9 ]/' $conf
 scx_affinity check $conf >$log 2>&1
 [ $? = 1 ] && grep -q "layers\[0\].nodes: this machine has no node 9" $log
 result $? "so is a node that is not there"

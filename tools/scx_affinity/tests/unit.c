@@ -369,7 +369,7 @@ static void test_machine_errors(void)
 		err = parse(&c, text, NULL);
 		CHECK(!err, "%s", err);
 		err = parse(&c, text, &t);
-		CHECK(err && strstr(err, cases[i].err), "%s, wanted %s", err, cases[i].err);
+		CHECK(err && strstr(err, cases[i].err), "%s, wanted %s", err ? err : "nothing", cases[i].err);
 	}
 	result(bad, "what the machine does not have");
 }
