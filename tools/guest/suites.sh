@@ -103,7 +103,7 @@ build_mm() {
 	local in=$SRC/tools/testing/selftests
 	[ -f "$in/mm/numa_sampling.c" ] || return 0
 	mkdir -p "$NN_NEW/mm" "$WORK/mm"
-	"${GNU}gcc" -static -O2 -Wall -Wextra "-I$in"\
+	"${GNU}gcc" -static -O2 -Wall -Wextra "-I$in" \
 		-o "$NN_NEW/mm/numa_sampling" "$in/mm/numa_sampling.c" || return
 	"${GNU}strip" "$NN_NEW/mm/numa_sampling"
 	make -C "$SRC/tools/mm/spe-record" -j"$NN_JOBS" ARCH="$ARCH" CROSS_COMPILE="$GNU" O="$WORK/mm" STATIC=1 \
