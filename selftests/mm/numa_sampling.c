@@ -392,15 +392,14 @@ TEST_F(numa_sampling, huge_page_needs_two)
 	EXPECT_EQ(1, p[huge - 1]);
 }
 
-/* Samples of @p move what is there, which may take two, or they do not. */
-static void expect_moves(struct __test_metadata *_metadata, FIXTURE_DATA(numa_sampling) *self,
-			 char *p, bool moves)
+/* Samples of what is at @p, and where it is afterwards. A move may take two. */
+static void expect_node(struct __test_metadata *_metadata, int far, int then, char *p)
 {
-	EXPECT_EQ(self->far, node_of(p));
+	EXPECT_EQ(far, node_of(p));
 	fill_lru_batch();
 	EXPECT_EQ(0, sampled(p + 8));
 	EXPECT_EQ(0, sampled(p + 16));
-	EXPECT_EQ(moves ? self->here : self->far, node_of(p));
+	EXPECT_EQ(then, node_of(p));
 }
 
 static char *map_huge(struct __test_metadata *_metadata, int far, size_t align)
@@ -445,15 +444,16 @@ TEST_F(numa_sampling, huge_page_mapped_by_ptes)
 		SKIP(return, "no huge pages");
 	ASSERT_EQ(0, mprotect(p + page, page, PROT_READ));
 	ASSERT_EQ(0, mprotect(p + page, page, PROT_READ | PROT_WRITE));
-	expect_moves(_metadata, self, p, true);
+	expect_node(_metadata, self->far, self->here, p);
 	EXPECT_EQ(self->here, node_of(p + HUGE - page));
 	EXPECT_EQ(1, p[HUGE - 1]);
 }
 
 TEST_F(numa_sampling, shared_memory_moves)
 {
-	expect_moves(_metadata, self, map_far(_metadata, self->far, PAGES * page,
-					      MAP_SHARED | MAP_ANONYMOUS), true);
+	char *p = map_far(_metadata, self->far, PAGES * page, MAP_SHARED | MAP_ANONYMOUS);
+
+	expect_node(_metadata, self->far, self->here, p);
 }
 
 TEST_F(numa_sampling, locked_moves)
@@ -461,7 +461,7 @@ TEST_F(numa_sampling, locked_moves)
 	char *p = map_far(_metadata, self->far, PAGES * page, MAP_PRIVATE | MAP_ANONYMOUS);
 
 	ASSERT_EQ(0, mlock(p, PAGES * page));
-	expect_moves(_metadata, self, p, true);
+	expect_node(_metadata, self->far, self->here, p);
 }
 
 /* A private file's page that has been written is the process's own. */
@@ -479,7 +479,7 @@ TEST_F(numa_sampling, private_file_moves)
 	ASSERT_EQ(0, set_policy(MPOL_BIND, self->far));
 	p[0] = 1;
 	ASSERT_EQ(0, set_policy(MPOL_DEFAULT, -1));
-	expect_moves(_metadata, self, p, true);
+	expect_node(_metadata, self->far, self->here, p);
 	close(fd);
 }
 
@@ -497,7 +497,7 @@ TEST_F(numa_sampling, userfaultfd_moves)
 		SKIP(return, "no userfaultfd");
 	ASSERT_EQ(0, ioctl(fd, UFFDIO_API, &api));
 	ASSERT_EQ(0, ioctl(fd, UFFDIO_REGISTER, &reg));
-	expect_moves(_metadata, self, p, true);
+	expect_node(_metadata, self->far, self->here, p);
 	close(fd);
 }
 
@@ -514,7 +514,7 @@ TEST_F(numa_sampling, merged_by_ksm_is_left_alone)
 		nanosleep(&pause, NULL);
 	ASSERT_LE(PAGES - 1, read_number(KSM "pages_sharing"));
 	ASSERT_EQ(0, write_file(KSM "run", "0"));
-	expect_moves(_metadata, self, p, false);
+	expect_node(_metadata, self->far, self->far, p);
 	/* and are no more what they were */
 	ASSERT_EQ(0, write_file(KSM "run", "2"));
 	ASSERT_EQ(0, write_file(KSM "run", "0"));
@@ -530,9 +530,9 @@ TEST_F(numa_sampling, pinned_is_left_alone)
 	if (fd < 0)
 		SKIP(return, "no io_uring");
 	ASSERT_EQ(0, syscall(__NR_io_uring_register, fd, IORING_REGISTER_BUFFERS, &iov, 1));
-	expect_moves(_metadata, self, p, false);
+	expect_node(_metadata, self->far, self->far, p);
 	ASSERT_EQ(0, syscall(__NR_io_uring_register, fd, IORING_UNREGISTER_BUFFERS, NULL, 0));
-	expect_moves(_metadata, self, p, true);
+	expect_node(_metadata, self->far, self->here, p);
 	close(fd);
 }
 
@@ -549,7 +549,7 @@ TEST_F(numa_sampling, hugetlb_is_left_alone)
 		 -1, 0);
 	if (p != MAP_FAILED) {
 		memset(p, 1, HUGE);
-		expect_moves(_metadata, self, p, false);
+		expect_node(_metadata, self->far, self->far, p);
 		munmap(p, HUGE);
 	}
 	write_file(path, "0");
@@ -565,10 +565,10 @@ TEST_F(numa_sampling, bound_to_be_balanced_moves)
 	mask[self->far / (8 * sizeof(long))] |= 1UL << self->far % (8 * sizeof(long));
 	mask[self->here / (8 * sizeof(long))] |= 1UL << self->here % (8 * sizeof(long));
 	ASSERT_EQ(0, syscall(SYS_mbind, p, PAGES * page, MPOL_BIND, mask, MAX_NODES, 0));
-	expect_moves(_metadata, self, p, false);
+	expect_node(_metadata, self->far, self->far, p);
 	ASSERT_EQ(0, syscall(SYS_mbind, p, PAGES * page, MPOL_BIND | MPOL_F_NUMA_BALANCING,
 			     mask, MAX_NODES, 0));
-	expect_moves(_metadata, self, p, true);
+	expect_node(_metadata, self->far, self->here, p);
 }
 
 /* Memory of the kernel's that is mapped into the process. */
