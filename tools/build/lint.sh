@@ -24,6 +24,7 @@ gates() {
 	x86_64-nonuma	x86_64	CONFIG_NUMA=n
 	x86_64-noscx	x86_64	CONFIG_SCHED_CLASS_EXT=n
 	x86_64-up	x86_64	CONFIG_SMP=n CONFIG_KUNIT=n
+	x86_64-swap	x86_64	CONFIG_SWAP=y
 	EOF
 }
 
@@ -179,6 +180,7 @@ warnings() {
 		configure_gate || { tail -n 5 "$OBJ/config.log"; return 1; }
 		while read -r o symbol; do
 			[ "$symbol" = - ] || grep -q "^$symbol=y" "$OBJ/.config" || continue
+			[[ $o != arch/* || $o = arch/${ARCH%_64}/* ]] || continue
 			[ -e "$SRC/${o%.o}.c" ] || continue # not there yet at this commit
 			here+=("$o")
 			rm -f -- "$OBJ/$o"
