@@ -114,7 +114,8 @@ cp -- "$GUEST"/jobs/* "$tree/nn/jobs/"
 cp -- "$GUEST/result.sh" "$tree/nn/lib/"
 chmod 755 "$tree/init" "$tree"/nn/jobs/*
 build nnrun
-build mem/numa_place "-I$NN_TOP/tools/qemu/accesses"
+build mem/numa_place "-I$NN_TOP/tools/qemu/accesses" -pthread
+build mem/switch_cost
 "${GNU}strip" "$tree/nn/bin"/*
 for s in ${suites[@]+"${suites[@]}"}; do
 	name=${s##*/}

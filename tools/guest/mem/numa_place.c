@@ -5,12 +5,14 @@
  *
  * Puts memory on a node far from a CPU, uses it from there and looks again and again
  * how much of it is local by then. What the kernel spends meanwhile is counted in
- * instructions, where the machine has a counter for them; looking is not counted.
+ * instructions, where the machine has a counter for them; looking is not counted. With
+ * a label the accesses themselves are marked, too, for the plugin that counts them.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <getopt.h>
 #include <linux/perf_event.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -32,7 +34,9 @@
 #define MPOL_DEFAULT	0
 #define MPOL_BIND	2
 #define LOOK_PAGES	4096	/* asked of at once */
-#define REGION		1	/* of the access accounting plugin */
+#define MAX_THREADS	64
+#define REGION		1	/* of the access accounting plugin: what is done after all steps, */
+#define STEPS		2	/* and each step */
 
 enum pattern { RANDOM, SEQUENTIAL };
 
@@ -44,8 +48,10 @@ static struct {
 	enum pattern pattern;
 	unsigned long accesses;
 	unsigned long step;
-	double until;		/* percent */
+	double until;		/* percent, more than 100: never */
 	unsigned long after;	/* accesses after that, marked for the plugin */
+	unsigned int threads;
+	const char *label;
 	bool fifo;
 	bool json;
 } opt = {
@@ -54,6 +60,7 @@ static struct {
 	.accesses = 200000000,
 	.step = 1000000,
 	.until = 100,
+	.threads = 1,
 };
 
 static const char * const vmstat_names[] = {
@@ -179,6 +186,7 @@ static int count_instructions(bool kernel)
 		.size = sizeof(attr),
 		.config = PERF_COUNT_HW_INSTRUCTIONS,
 		.disabled = 1,
+		.inherit = 1,
 		.exclude_user = kernel,
 		.exclude_kernel = !kernel,
 		.exclude_hv = !kernel,
@@ -226,11 +234,15 @@ static void read_vmstat(unsigned long long *vm)
 
 /* --- the work --------------------------------------------------------------- */
 
+/* Where a thread has got to. */
+struct walk {
+	uint64_t x, line;
+};
+
 /* A load and a store of one word, each time in another cache line. */
-static __attribute__((noipa)) void work(char *memory, unsigned long accesses)
+static __attribute__((noipa)) void work(struct walk *w, char *memory, unsigned long accesses)
 {
-	static uint64_t x = 88172645463325252, line;
-	uint64_t lines = opt.bytes / 64;
+	uint64_t x = w->x, line = w->line, lines = opt.bytes / 64;
 	unsigned long i;
 
 	for (i = 0; i < accesses; i++) {
@@ -247,13 +259,96 @@ static __attribute__((noipa)) void work(char *memory, unsigned long accesses)
 		word = (volatile uint64_t *)(memory + line * 64);
 		*word = *word + 1;
 	}
+	w->x = x;
+	w->line = line;
+}
+
+/* Threads share the memory and the work, each on a CPU of its own. */
+struct helper {
+	pthread_t thread;
+	char *memory;
+	unsigned int nr;
+};
+
+static pthread_barrier_t barrier;
+
+static void run_on(unsigned int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		die("CPU %u: %s", cpu, strerror(errno));
+}
+
+static struct walk begin_walk(unsigned int nr)
+{
+	return (struct walk){
+		.x = 88172645463325252 + 2654435761 * nr,
+		.line = opt.bytes / 64 / opt.threads * nr,
+	};
+}
+
+static void *help(void *arg)
+{
+	struct helper *h = arg;
+	struct walk w = begin_walk(h->nr);
+
+	run_on(opt.cpu + h->nr);
+	for (;;) {
+		pthread_barrier_wait(&barrier);
+		work(&w, h->memory, opt.step / opt.threads);
+		pthread_barrier_wait(&barrier);
+	}
+	return NULL;
+}
+
+static void start_helpers(char *memory)
+{
+	static struct helper helpers[MAX_THREADS];
+	unsigned int i;
+	int err;
+
+	pthread_barrier_init(&barrier, NULL, opt.threads);
+	for (i = 1; i < opt.threads; i++) {
+		helpers[i] = (struct helper){ .memory = memory, .nr = i };
+		err = pthread_create(&helpers[i].thread, NULL, help, &helpers[i]);
+		if (err)
+			die("thread %u: %s", i, strerror(err));
+	}
+}
+
+static void step(struct walk *w, char *memory)
+{
+	if (opt.label)
+		acc_begin(STEPS);
+	if (opt.threads > 1)
+		pthread_barrier_wait(&barrier);
+	work(w, memory, opt.step / opt.threads);
+	if (opt.threads > 1)
+		pthread_barrier_wait(&barrier);
+	if (opt.label)
+		acc_end(STEPS);
+}
+
+/* What is done in the end bears the label with a "+". */
+static void name_regions(void)
+{
+	char end[ACC_NAME_MAX];
+
+	if (!opt.label)
+		return;
+	snprintf(end, sizeof(end), "%s+", opt.label);
+	if (!acc_name(STEPS, opt.label) || !acc_name(REGION, end))
+		die("the label: %s", strerror(errno));
 }
 
 static void print_head(unsigned int node, int from)
 {
 	if (opt.json) {
-		printf("{\"memory_mb\":%zu,\"from\":%d,\"to\":%u,\"pages\":\"%s\",\"pattern\":\"%s\",\"rows\":[",
-		       opt.bytes >> 20, from, node, opt.huge ? "huge" : "base",
+		printf("{\"memory_mb\":%zu,\"from\":%d,\"to\":%u,\"threads\":%u,\"pages\":\"%s\",\"pattern\":\"%s\",\"rows\":[",
+		       opt.bytes >> 20, from, node, opt.threads, opt.huge ? "huge" : "base",
 		       opt.pattern == RANDOM ? "random" : "sequential");
 		return;
 	}
@@ -304,9 +399,13 @@ static void usage(FILE *f)
 		"  --pattern random|sequential  in which order it is used (random)\n"
 		"  --accesses N       stop after so many accesses (200000000)\n"
 		"  --step N           accesses between two looks (1000000)\n"
-		"  --until PERCENT    stop when so much is local (100)\n"
+		"  --until PERCENT    stop when so much is local (100); 0: never\n"
 		"  --after N          then access N times more, counted by the plugin\n"
 		"                     \"accesses\" as region %d\n"
+		"  --threads N        so many threads, on CPUs that follow each other, do it\n"
+		"                     together (1)\n"
+		"  --label NAME       the plugin counts each step as a region of that name, and\n"
+		"                     what --after says as NAME+\n"
 		"  --fifo             as a real-time task\n"
 		"  --json             for programs\n", REGION);
 }
@@ -323,6 +422,8 @@ static void parse(int argc, char **argv)
 		{ "step", required_argument, NULL, 's' },
 		{ "until", required_argument, NULL, 'u' },
 		{ "after", required_argument, NULL, 'A' },
+		{ "threads", required_argument, NULL, 't' },
+		{ "label", required_argument, NULL, 'l' },
 		{ "fifo", no_argument, NULL, 'F' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
@@ -359,10 +460,20 @@ static void parse(int argc, char **argv)
 			opt.step = number(optarg, "--step", 1, 1UL << 40);
 			break;
 		case 'u':
-			opt.until = number(optarg, "--until", 1, 100);
+			opt.until = number(optarg, "--until", 0, 100);
+			if (!opt.until)
+				opt.until = 101;
 			break;
 		case 'A':
 			opt.after = number(optarg, "--after", 1, 1UL << 40);
+			break;
+		case 't':
+			opt.threads = number(optarg, "--threads", 1, MAX_THREADS);
+			break;
+		case 'l':
+			if (strlen(optarg) >= ACC_NAME_MAX - 1 || strpbrk(optarg, "\"\\"))
+				die("--label %s: at most %d characters, no quotes", optarg, ACC_NAME_MAX - 2);
+			opt.label = optarg;
 			break;
 		case 'F':
 			opt.fifo = true;
@@ -380,6 +491,8 @@ static void parse(int argc, char **argv)
 	}
 	if (optind < argc)
 		die("what is \"%s\"? numa_place --help tells the options", argv[optind]);
+	if (opt.step < opt.threads)
+		die("--step %lu: less than an access for each of %u threads", opt.step, opt.threads);
 }
 
 static char *get_memory(int from)
@@ -404,16 +517,13 @@ int main(int argc, char **argv)
 	struct state s = { 0 }, at90 = { 0 };
 	double start, looking = 0, t;
 	unsigned int node;
-	cpu_set_t cpus;
+	struct walk w;
 	char *memory;
 	size_t i;
 	int from;
 
 	parse(argc, argv);
-	CPU_ZERO(&cpus);
-	CPU_SET(opt.cpu, &cpus);
-	if (sched_setaffinity(0, sizeof(cpus), &cpus))
-		die("CPU %d: %s", opt.cpu, strerror(errno));
+	run_on(opt.cpu);
 	if (opt.fifo && sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ .sched_priority = 1 }))
 		die("--fifo: %s", strerror(errno));
 	node = this_node();
@@ -421,6 +531,9 @@ int main(int argc, char **argv)
 	memory = get_memory(from);
 	user_fd = count_instructions(false);
 	kernel_fd = count_instructions(true);
+	name_regions();
+	w = begin_walk(0);
+	start_helpers(memory);
 
 	print_head(node, from);
 	s.local = local_percent(memory, node);
@@ -430,7 +543,7 @@ int main(int argc, char **argv)
 	start = now();
 	while (s.accesses < opt.accesses && s.local < opt.until) {
 		counting(true);
-		work(memory, opt.step);
+		step(&w, memory);
 		counting(false);
 		t = now();
 		s.accesses += opt.step;
@@ -448,7 +561,7 @@ int main(int argc, char **argv)
 	}
 	if (opt.after) {
 		acc_begin(REGION);
-		work(memory, opt.after);
+		work(&w, memory, opt.after);
 		acc_end(REGION);
 	}
 	if (opt.json)
