@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "counts.h"
+#include "json.h"
+#include "place.h"
+
+struct reading {
+	struct guest *g;
+	const char *path;
+	unsigned int line;
+	bool failed;
+	char *err;
+};
+
+static void wrong(struct reading *r, const char *what)
+{
+	if (!r->failed)
+		nn_err(r->err, "%s:%u: %s\n  Written by another version, or cut short? Remove its directory and measure again",
+		       r->path, r->line, what);
+	r->failed = true;
+}
+
+static double number_of(struct reading *r, const struct json *j, const char *name)
+{
+	const struct json *n = json_get(j, name);
+	char what[80];
+
+	if (n && n->type == JSON_NUMBER && isfinite(n->number))
+		return n->number;
+	snprintf(what, sizeof(what), "\"%.40s\" is missing or no number", name);
+	wrong(r, what);
+	return 0;
+}
+
+static char *string_of(struct reading *r, const struct json *j, const char *name)
+{
+	const char *s = json_get_string(j, name);
+	char what[80];
+
+	if (s)
+		return xstrdup(s);
+	snprintf(what, sizeof(what), "\"%.40s\" is missing or no string", name);
+	wrong(r, what);
+	return xstrdup("");
+}
+
+static void read_point(struct reading *r, const struct json *j, struct point *p)
+{
+	*p = (struct point){
+		.accesses = number_of(r, j, "accesses"),
+		.seconds = number_of(r, j, "seconds"),
+		.local_pages = number_of(r, j, "local"),
+		.local_accesses = -1,
+		.user = number_of(r, j, "user"),
+		.kernel = number_of(r, j, "kernel"),
+		.hint_faults = number_of(r, j, "numa_hint_faults"),
+		.pte_updates = number_of(r, j, "numa_pte_updates"),
+		.migrated = number_of(r, j, "numa_pages_migrated"),
+		.samples = number_of(r, j, "mem_samples"),
+		.dropped = number_of(r, j, "mem_samples_dropped"),
+	};
+	if (p->local_pages < 0 || p->local_pages > 100)
+		wrong(r, "\"local\" is no percentage");
+	if (p->user < 0 || p->kernel < 0)
+		wrong(r, "instructions were not counted: that takes MODE=icount");
+}
+
+static void read_run(struct reading *r, const struct json *j, const struct json *result)
+{
+	const struct json *rows = json_get(result, "rows");
+	struct run *run;
+	size_t i;
+
+	if (!rows || rows->type != JSON_ARRAY || rows->nr < 2) {
+		wrong(r, "there are no rows");
+		return;
+	}
+	nn_grow(r->g->run, r->g->nr);
+	run = &r->g->run[r->g->nr++];
+	*run = (struct run){
+		.kind = string_of(r, j, "kind"), .source = string_of(r, j, "source"),
+		.class = string_of(r, j, "class"), .pages = string_of(r, j, "pages"),
+		.memory_mb = number_of(r, result, "memory_mb"),
+		.point = xcalloc(rows->nr, sizeof(*run->point)),
+		.nr = rows->nr, .end_local = -1,
+	};
+	for (i = 0; i < rows->nr && !r->failed; i++)
+		read_point(r, rows->item[i], &run->point[i]);
+}
+
+static struct cost read_cost(struct reading *r, const struct json *j, const char *name)
+{
+	const struct json *of = json_get(j, name);
+
+	return (struct cost){ number_of(r, of, "least"), number_of(r, of, "median") };
+}
+
+static void read_line(char *line, void *arg)
+{
+	struct reading *r = arg;
+	char err[NN_ERR_MAX];
+	const struct json *result;
+	const char *kind;
+	struct json *j;
+
+	r->line++;
+	if (r->failed || !*line)
+		return;
+	j = json_parse(line, err);
+	if (!j) {
+		wrong(r, "broken JSON");
+		return;
+	}
+	result = json_get(j, "result");
+	kind = json_get_string(j, "kind");
+	if (!kind || !result) {
+		wrong(r, "no result");
+	} else if (!strcmp(kind, "switch")) {
+		r->g->has_costs = true;
+		r->g->to_switch = read_cost(r, result, "switch");
+		r->g->to_tick = read_cost(r, result, "tick");
+	} else {
+		read_run(r, j, result);
+	}
+	json_free(j);
+}
+
+/* Percent of the accesses by programs that went to the node of their CPU. */
+static double local_of(const struct counts *c, const struct row *row)
+{
+	double local = 0, all = 0;
+	unsigned int rw, to;
+	size_t i;
+
+	for (i = 0; i < row->nr_cpus; i++) {
+		const struct cpu_counts *cpu = &row->cpu[i];
+
+		for (rw = 0; rw < RWS; rw++) {
+			const uint64_t *n = cpu->to[ALL][USER][rw];
+
+			for (to = 0; n && to < c->nr_nodes; to++) {
+				all += n[to];
+				local += to == c->node_of_cpu[cpu->cpu] ? n[to] : 0;
+			}
+		}
+	}
+	return all ? 100 * local / all : -1;
+}
+
+/* A region's rows are a run's steps; what --after did bears its name with a "+". */
+static bool add_accesses(const struct counts *c, struct run *run, char *err)
+{
+	char *name = xasprintf("%s,%s,%s", run->source, run->class, run->pages);
+	char *end = xasprintf("%s+", name);
+	size_t i, nr = 0;
+	bool ok;
+
+	for (i = 0; i < c->nr_rows; i++) {
+		const struct row *row = &c->row[i];
+
+		if (!strcmp(row->name, end))
+			run->end_local = local_of(c, row);
+		if (!strcmp(row->name, name) && ++nr < run->nr)
+			run->point[nr].local_accesses = local_of(c, row);
+	}
+	ok = nr == run->nr - 1 && run->end_local >= 0;
+	if (!ok)
+		nn_err(err, "%s: of the %zu steps of %s it has %zu%s\n  Is it of another boot? Remove its directory and measure again",
+		       c->path, run->nr - 1, name, nr, run->end_local < 0 ? ", and not what came after" : "");
+	free(name);
+	free(end);
+	return ok;
+}
+
+static bool read_accesses(struct guest *g, const char *path, char *err)
+{
+	struct counts c;
+	bool ok = counts_read(&c, path, err);
+	size_t i;
+
+	if (!ok)
+		return false;
+	if (!c.complete)
+		ok = nn_err(err, "%s has no end: the boot was interrupted? Remove its directory and measure again", path);
+	for (i = 0; ok && i < g->nr; i++)
+		if (!strcmp(g->run[i].kind, "far"))
+			ok = add_accesses(&c, &g->run[i], err);
+	counts_free(&c);
+	return ok;
+}
+
+bool guest_read(struct guest *g, const char *dir, char *err)
+{
+	char *out = xasprintf("%s/out", dir), *accesses = xasprintf("%s/accesses.jsonl", dir);
+	struct reading r = { .g = g, .path = out, .err = err };
+	struct strbuf text = { 0 };
+
+	memset(g, 0, sizeof(*g));
+	if (!read_file(out, &text)) {
+		nn_err(err, "cannot read %s: %s", out, strerror(errno));
+		r.failed = true;
+	} else {
+		for_each_line(text.s, text.len, read_line, &r);
+		if (!g->nr)
+			wrong(&r, "there are no measurements");
+	}
+	if (!r.failed && !read_accesses(g, accesses, err))
+		r.failed = true;
+	sb_free(&text);
+	free(out);
+	free(accesses);
+	if (r.failed)
+		guest_free(g);
+	return !r.failed;
+}
+
+void guest_free(struct guest *g)
+{
+	size_t i;
+
+	for (i = 0; i < g->nr; i++) {
+		free(g->run[i].kind);
+		free(g->run[i].source);
+		free(g->run[i].class);
+		free(g->run[i].pages);
+		free(g->run[i].point);
+	}
+	free(g->run);
+	memset(g, 0, sizeof(*g));
+}
+
+const struct run *guest_run(const struct guest *g, const char *kind, const char *source,
+			    const char *class, const char *pages)
+{
+	size_t i;
+
+	for (i = 0; i < g->nr; i++) {
+		const struct run *r = &g->run[i];
+
+		if (!strcmp(r->kind, kind) && (!source || !strcmp(r->source, source)) &&
+		    !strcmp(r->class, class) && !strcmp(r->pages, pages))
+			return r;
+	}
+	return NULL;
+}
+
+const struct point *run_reached(const struct run *r, double percent)
+{
+	size_t i;
+
+	for (i = 0; i < r->nr; i++)
+		if (r->point[i].local_pages >= percent)
+			return &r->point[i];
+	return NULL;
+}
+
+const struct point *run_unscanned(const struct run *r)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < r->nr && !r->point[i + 1].pte_updates; i++)
+		;
+	return &r->point[i];
+}
+
+double run_extra(const struct run *r, const struct run *off)
+{
+	return run_end(r)->kernel - run_end(off)->kernel / run_end(off)->user * run_end(r)->user;
+}
+
+double run_page_cost(const struct run *r, const struct run *off)
+{
+	double migrated = run_end(r)->migrated;
+
+	return migrated > 0 ? run_extra(r, off) / migrated : -1;
+}
