@@ -1,13 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# bench.sh bench   the bars: BOOTS= (5) boots of stock and series each on every
-#                  topology or those in TOPO=, then the comparison
-# bench.sh demo    the same with one boot on a few topologies, for the eye
+# bench.sh bench [picks|place]   the bars of both series, or of one
+# bench.sh demo [picks|place]    the same with less that is measured and no bars, for the eye
 #
-# Each guest counts instructions (icount) while it picks every idle CPU from each
-# start CPU.  A boot that is there already, of the same kernels and programs, is
-# not repeated.  Results go to OUT= or the cache.  QEMU= as for guest.sh.
+# picks: which idle CPUs are picked. BOOTS= (5) boots of stock and series each on every
+# topology or those in TOPO=, then the comparison. Each guest counts instructions
+# (icount) while it picks every idle CPU from each start CPU. QEMU= as for guest.sh.
+#
+# place: how misplaced memory comes to its user, by hint faults in stock and by samples
+# in series. One boot of each on ring8: CPUs with SPE on our QEMU, icount, and the plugin
+# that counts accesses. With TOPO= it must be asked for.
+#
+# A boot that is there already, of the same kernels and programs, is not repeated.
+# Results go to OUT= or the cache.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -110,13 +116,17 @@ sizes() { # STOCKDIR SERIESDIR
 			$1 - code, ($1 - code) * 100 / code, $2 - data }'
 }
 
+report_program() {
+	make -s -C "$BENCH" report OUTPUT="$NN_CACHE/guest/host" >/dev/null || die "the report does not build (see above)"
+}
+
 compare() { # NAME BOOTS TOPOLOGY... : OPTIONS in REPORT_OPTIONS
 	local name=$1 boots=$2 runs=$NN_CACHE/out/bench view out topo k n rc=0
 	shift 2
 	out=${OUT:-$NN_CACHE/out/$name}
 	"$NN_BUILD/packages.sh" base kernel "$ARCH_PURPOSE" guest bpf qemu
 	run "$runs" "$boots" "$@"
-	make -s -C "$BENCH" report OUTPUT="$NN_CACHE/guest/host" >/dev/null || die "the report does not build (see above)"
+	report_program
 	# What this call asked for, out of all that was ever measured.
 	view=$(mktemp -d "$(cache_dir tmp)/view.XXXXXX")
 	NN_TRASH+=("$view")
@@ -140,14 +150,112 @@ compare() { # NAME BOOTS TOPOLOGY... : OPTIONS in REPORT_OPTIONS
 	exit "$rc"
 }
 
+# --- place --------------------------------------------------------------------
+
+# In a subshell, as boot().
+place_boot() ( # DIR KERNELDIR PROGRAM INITRD ACCESSES COSTS
+	dir=$1
+	with_lock "bench-place-$(basename "$dir")"
+	append="NN_COSTS=$6 NN_FROM=3"
+	key=$({
+		cat "$2/key" "$5/key" "$BENCH/jobs/placebench.sh" <("$NNBOOT" --print-topo ring8 --json)
+		sha256_of "$3"
+		echo "$append ${4##*/}"
+	} | hash_text)
+	[ "$(cat "$dir/key" 2>/dev/null)" != "$key" ] || return 0
+	rm -rf -- "$dir"
+	mkdir -p "$dir"
+	"$NNBOOT" --arch "$ARCH" --qemu "$3" --kernel "$2/$IMAGE" --initrd "$4" --topo ring8 --mode icount --spe \
+		--timeout "${TIMEOUT:-1800}" --append "$append" --accesses "$5/accesses.so,space=user" \
+		--job "$BENCH/jobs/placebench.sh" --out "$dir" >"$dir/summary" 2>&1 || return 1
+	printf '%s\n' "$key" >"$dir/key"
+)
+
+size_of() { # STRUCT KERNELDIR
+	pahole -C "$1" "$2/vmlinux" | sed -n 's,.*/\* size: \([0-9]*\).*,\1,p'
+}
+
+memory() { # STOCKDIR SERIESDIR
+	local s
+	say
+	say "Memory that sampling takes, in bytes:"
+	for s in task_struct mm_struct; do
+		printf '  each %-13s %d, in stock %d\n' "$s" "$(size_of "$s" "$2")" "$(size_of "$s" "$1")"
+	done
+	printf '  each task that is or was sampled  %d more, with its ring\n' "$(size_of mem_sampling_task "$2")"
+	printf '  each CPU                          %d, and while it is enabled %d for an event and a page for its records\n' \
+		$(($(size_of spe_cpu "$2") + $(size_of arm_spe_kernel_cpu "$2"))) "$(size_of perf_event "$2")"
+}
+
+place() { # bench|demo
+	local runs out costs=0 options=() stock series program initrd accesses pid bad='' t0=$SECONDS rc=0
+	if [ "$ARCH" != arm64 ]; then
+		note "no emulated hardware samples memory accesses on $ARCH: place is not measured"
+		return
+	fi
+	if [ "$1" = bench ]; then costs=1; else options=(--course --no-bars); fi
+	runs=$NN_CACHE/out/bench-place/$1
+	out=${OUT:-$NN_CACHE/out/$1}
+	"$NN_BUILD/packages.sh" base kernel arm64 guest bpf qemu-build
+	make -s -C "$NN_TOP/tools/harness" || die "the harness does not build (see above)"
+	program=$(QEMU=built "$NN_BUILD/qemu.sh" path) || exit 1
+	"$NN_BUILD/kernel.sh" build both
+	stock=$("$NN_BUILD/kernel.sh" dir stock)
+	series=$("$NN_BUILD/kernel.sh" dir series)
+	accesses=$("$NN_BUILD/accesses.sh" build)
+	initrd=$("$NN_BUILD/guest.sh" initrd stock)
+	report_program
+	step "measuring: misplaced memory on ring8; what is there already is not repeated"
+	mkdir -p "$runs"
+	# Both at once, as above.
+	place_boot "$runs/stock" "$stock" "$program" "$initrd" "$accesses" "$costs" &
+	pid=$!
+	place_boot "$runs/series" "$series" "$program" "$initrd" "$accesses" "$costs" || bad=series
+	wait "$pid" || bad=stock
+	if [ -n "$bad" ]; then
+		cat "$runs/$bad/summary" >&2
+		[ ! -s "$runs/$bad/job.log" ] || tail -n 5 "$runs/$bad/job.log" >&2
+		die "the $bad kernel's boot failed" "Its console and results: $runs/$bad"
+	fi
+	note "both boots: $((SECONDS - t0)) s"
+	mkdir -p "$out"
+	say
+	"$NN_CACHE/guest/host/placereport" ${options[@]+"${options[@]}"} --json "$out/place.json" --svg "$out/place.svg" "$runs" |
+		tee "$out/place.txt" || rc=$?
+	[ "$rc" -le 1 ] || exit "$rc"
+	[ "$costs" = 0 ] || memory "$stock" "$series" | tee -a "$out/place.txt"
+	say
+	say "Table:   $out/place.txt"
+	say "JSON:    $out/place.json"
+	say "Picture: $out/place.svg"
+	exit "$rc"
+}
+
 ARCH_PURPOSE=$([ "$ARCH" = arm64 ] && echo arm64 || echo x86)
 REPORT_OPTIONS=()
 # shellcheck disable=SC2086  # TOPO may be a list
-case ${1:-} in
-bench) compare bench "${BOOTS:-5}" ${TOPO:-1node 2node ring4 mesh4 asym4 cpuless4 sparse6 kunpeng920 smt4 ring8 glueless8 ring16 ring64 torus64} ;;
-demo)
+case $*: in
+'bench picks:')
+	compare bench "${BOOTS:-5}" ${TOPO:-1node 2node ring4 mesh4 asym4 cpuless4 sparse6 kunpeng920 smt4 ring8 glueless8 ring16 ring64 torus64}
+	;;
+'demo picks:')
 	REPORT_OPTIONS=(--order --no-bars)
 	compare demo "${BOOTS:-1}" ${TOPO:-2node ring4 kunpeng920 glueless8 ring8}
 	;;
-*) die "usage: bench.sh bench|demo" ;;
+'bench place:') place bench ;;
+'demo place:') place demo ;;
+bench: | demo:)
+	# A part that fails does not keep the other from being shown.
+	worst=0
+	for part in picks place; do
+		# Topologies are for the picks.
+		[ $part = picks ] || [ -z "${TOPO:-}" ] || continue
+		rc=0
+		"$0" "$1" $part || rc=$?
+		[ "$rc" -le "$worst" ] || worst=$rc
+		say
+	done
+	exit "$worst"
+	;;
+*) die "usage: bench.sh bench|demo [picks|place]" ;;
 esac

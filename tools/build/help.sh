@@ -5,7 +5,8 @@ cat <<EOF
 nearnode: NUMA-aware placement for sched_ext, as a kernel patch series
 
   make demo         install what is needed, build stock and patched kernels, boot
-                    both on several NUMA topologies, show where each places tasks
+                    both on several NUMA topologies, show where each places tasks and
+                    how misplaced memory comes to its user
   make check        prove the whole; ends in "N passed, N failed, N skipped"
   make soak         what takes hours: storms, the debug kernel (results are kept
                     under Documentation/results/)
@@ -24,6 +25,7 @@ nearnode: NUMA-aware placement for sched_ext, as a kernel patch series
                     ACCESSES=on counts its memory accesses by nodes
   make shell        an interactive guest with the tools on board  (KERNEL= TOPO=)
   make bench        the bars: stock and series in one run       (TOPO= BOOTS= OUT=)
+                    tools/build/bench.sh bench|demo picks|place: one part
   make clean        remove what was built                  (ALL=1: downloads too)
 
 Variables
