@@ -194,9 +194,9 @@ static bool read_accesses(struct guest *g, const char *path, char *err)
 	return ok;
 }
 
-bool guest_read(struct guest *g, const char *dir, char *err)
+static bool read_out(struct guest *g, const char *dir, char *err)
 {
-	char *out = xasprintf("%s/out", dir), *accesses = xasprintf("%s/accesses.jsonl", dir);
+	char *out = xasprintf("%s/out", dir);
 	struct reading r = { .g = g, .path = out, .err = err };
 	struct strbuf text = { 0 };
 
@@ -209,14 +209,106 @@ bool guest_read(struct guest *g, const char *dir, char *err)
 		if (!g->nr)
 			wrong(&r, "there are no measurements");
 	}
-	if (!r.failed && !read_accesses(g, accesses, err))
-		r.failed = true;
 	sb_free(&text);
 	free(out);
-	free(accesses);
 	if (r.failed)
 		guest_free(g);
 	return !r.failed;
+}
+
+bool guest_read(struct guest *g, const char *dir, char *err)
+{
+	char *accesses = xasprintf("%s/accesses.jsonl", dir);
+	bool ok = read_out(g, dir, err);
+
+	if (ok && !read_accesses(g, accesses, err)) {
+		guest_free(g);
+		ok = false;
+	}
+	free(accesses);
+	return ok;
+}
+
+/* --- phases ----------------------------------------------------------------- */
+
+struct phases {
+	const char *name;	/* of the region */
+	struct phase **phase;
+	size_t *nr, lines;
+	bool complete, broken;
+};
+
+static void add_phase(struct phases *p, const char *name, double instructions)
+{
+	struct phase *phase = *p->phase;
+	size_t i;
+
+	for (i = 0; i < *p->nr && strcmp(phase[i].name, name); i++)
+		;
+	if (i == *p->nr) {
+		nn_grow(*p->phase, *p->nr);
+		(*p->phase)[(*p->nr)++] = (struct phase){ .name = xstrdup(name) };
+	}
+	(*p->phase)[i].instructions += instructions;
+}
+
+static void read_phases(char *line, void *arg)
+{
+	struct phases *p = arg;
+	char err[NN_ERR_MAX];
+	const struct json *of;
+	const char *name;
+	struct json *j;
+	size_t i;
+
+	if (!*line)
+		return;
+	j = json_parse(line, err);
+	name = json_get_string(j, "name");
+	of = json_get(j, "phases");
+	if (!j || p->complete)
+		p->broken = true;
+	else if (json_get(j, "complete"))
+		p->complete = true;
+	else if (!name || !of || of->type != JSON_OBJECT)
+		p->broken = true;
+	else if (!strcmp(name, p->name))
+		for (p->lines++, i = 0; i < of->nr; i++)
+			add_phase(p, of->name[i], of->item[i]->number);
+	json_free(j);
+}
+
+bool guest_read_phases(struct guest *g, const char *dir, struct phase **phase, size_t *nr, char *err)
+{
+	char *path = xasprintf("%s/accesses.jsonl", dir), *name = NULL;
+	struct phases p = { .phase = phase, .nr = nr };
+	struct strbuf text = { 0 };
+	const struct run *run;
+	bool ok = read_out(g, dir, err);
+
+	*phase = NULL;
+	*nr = 0;
+	if (ok) {
+		run = guest_run(g, "far", NULL, "fair", "base");
+		if (!run) {
+			ok = nn_err(err, "%s/out has no far memory in base pages, fair class", dir);
+		} else if (!read_file(path, &text)) {
+			ok = nn_err(err, "cannot read %s: %s", path, strerror(errno));
+		} else {
+			p.name = name = xasprintf("%s,%s,%s", run->source, run->class, run->pages);
+			for_each_line(text.s, text.len, read_phases, &p);
+			if (p.broken || !p.complete || p.lines != run->nr - 1)
+				ok = nn_err(err, "%s: it has %zu of the %zu steps of %s, and %s\n  Remove its directory and measure again",
+					    path, p.lines, run->nr - 1, name,
+					    p.broken ? "broken lines" : p.complete ? "an end" : "no end");
+		}
+		if (!ok)
+			guest_free(g);
+	}
+	sb_free(&text);
+	free(name);
+	free(path);
+	return ok;
 }
 
 void guest_free(struct guest *g)

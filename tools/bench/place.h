@@ -33,6 +33,11 @@ struct cost {
 	double least, median;
 };
 
+struct phase {
+	char *name;
+	double instructions;
+};
+
 struct guest {
 	struct run *run;
 	size_t nr;
@@ -45,6 +50,12 @@ struct guest {
  * whole or do not belong together.
  */
 bool guest_read(struct guest *g, const char *dir, char *err);
+/*
+ * From a guest that ran far memory in base pages only, with the plugin "phases": what the
+ * kernel did meanwhile goes to @phase, @nr of them. The run is the guest's only one that
+ * guest_run() finds as "far".
+ */
+bool guest_read_phases(struct guest *g, const char *dir, struct phase **phase, size_t *nr, char *err);
 void guest_free(struct guest *g);
 
 /* NULL: there is none. @source: any if NULL */

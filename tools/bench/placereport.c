@@ -5,13 +5,15 @@
  * to clear.
  *
  * Reads DIR/stock and DIR/series, each with the out and accesses.jsonl of a guest that
- * ran placebench.
+ * ran placebench. If there are DIR/stock-phases and DIR/series-phases, guests that the
+ * plugin "phases" was in, also what a migrated page costs, in parts.
  */
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "bars.h"
 #include "json.h"
@@ -28,6 +30,14 @@ static const char * const class_titles[] = { "fair", "sched_ext" };
 static const char * const sizes[] = { "base", "huge" };
 
 static struct guest guest[NR_KERNELS];
+
+/* What the kernel did while pages migrated, if that was counted. */
+static struct breakdown {
+	struct guest guest;
+	struct phase *phase;
+	size_t nr;
+} breakdown[NR_KERNELS];
+static bool has_breakdown;
 
 static const struct run *far_run(enum kernel k, int class, int size)
 {
@@ -284,6 +294,48 @@ static double kernel_millions(const struct point *p)
 	return p->kernel / 1e6;
 }
 
+static const struct {
+	const char *name, *title;
+} phase_titles[] = {
+	{ "scan", "scans of page tables" },
+	{ "fault", "hint faults" },
+	{ "sample", "interrupts of SPE, switches" },
+	{ "decode", "decoding its records" },
+	{ "use", "what samples mean, lookup" },
+	{ "migrate", "migration: isolate, move, free" },
+	{ "allocate", "           allocate" },
+	{ "unmap", "           unmap" },
+	{ "flush", "           flush TLBs" },
+	{ "copy", "           copy" },
+	{ "remap", "           map again" },
+	{ "tick", "ticks" },
+	{ "other", "anything else" },
+};
+
+/* Instructions for a migrated page. */
+static double phase_cost(enum kernel k, const char *name)
+{
+	const struct breakdown *b = &breakdown[k];
+	double migrated = run_end(guest_run(&b->guest, "far", NULL, "fair", "base"))->migrated, n = 0;
+
+	for (size_t i = 0; i < b->nr; i++)
+		if (!name || !strcmp(b->phase[i].name, name))
+			n += b->phase[i].instructions;
+	return migrated > 0 ? n / migrated : 0;
+}
+
+static void print_breakdown(void)
+{
+	if (!has_breakdown)
+		return;
+	printf("\nWhat the kernel's instructions for a migrated page are (fair, base pages, counted one by one):\n"
+	       "%31s %18s %18s\n", "", "stock, hint faults", "series, samples");
+	for (unsigned int i = 0; i < ARRAY_SIZE(phase_titles); i++)
+		printf("%-31s %18.0f %18.0f\n", phase_titles[i].title, phase_cost(STOCK, phase_titles[i].name),
+		       phase_cost(SERIES, phase_titles[i].name));
+	printf("%-31s %18.0f %18.0f\n", "all", phase_cost(STOCK, NULL), phase_cost(SERIES, NULL));
+}
+
 static void print_near_row(const char *title, const char *kind)
 {
 	if (!has_near(STOCK, kind) || !has_near(SERIES, kind))
@@ -433,6 +485,15 @@ static void write_json(const char *path)
 		json_string(&w, "kernel", kernel_names[k]);
 		json_cost(&w, "switch", &guest[k].to_switch);
 		json_cost(&w, "tick", &guest[k].to_tick);
+		json_close(&w, '}');
+	}
+	json_close(&w, ']');
+	json_open(&w, "page_cost", '[');
+	for (int k = 0; has_breakdown && k < NR_KERNELS; k++) {
+		json_open(&w, NULL, '{');
+		json_string(&w, "kernel", kernel_names[k]);
+		for (unsigned int i = 0; i < ARRAY_SIZE(phase_titles); i++)
+			json_number(&w, phase_titles[i].name, phase_cost(k, phase_titles[i].name));
 		json_close(&w, '}');
 	}
 	json_close(&w, ']');
@@ -604,6 +665,35 @@ static const char help[] =
 	"Exit status: 0, 1 if a bar is missed (never with --no-bars), 2 if it could not\n"
 	"tell.\n";
 
+static void read_breakdown(const char *dir)
+{
+	char err[NN_ERR_MAX];
+
+	for (int k = 0; k < NR_KERNELS; k++) {
+		struct breakdown *b = &breakdown[k];
+		char *path = xasprintf("%s/%s-phases", dir, kernel_names[k]);
+		struct stat st;
+
+		if (!k)
+			has_breakdown = !stat(path, &st);
+		if (has_breakdown && !guest_read_phases(&b->guest, path, &b->phase, &b->nr, err)) {
+			fprintf(stderr, "placereport: %s\n", err);
+			exit(2);
+		}
+		free(path);
+	}
+}
+
+static void free_breakdown(void)
+{
+	for (int k = 0; k < NR_KERNELS; k++) {
+		for (size_t i = 0; i < breakdown[k].nr; i++)
+			free(breakdown[k].phase[i].name);
+		free(breakdown[k].phase);
+		guest_free(&breakdown[k].guest);
+	}
+}
+
 static void read_guests(const char *dir)
 {
 	char err[NN_ERR_MAX];
@@ -667,12 +757,14 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	read_guests(argv[optind]);
+	read_breakdown(argv[optind]);
 	measure_bars();
 	print_table();
 	if (course) {
 		print_course("Local pages in percent", local_pages);
 		print_course("Local accesses in percent", local_accesses);
 	}
+	print_breakdown();
 	print_costs();
 	if (!no_bars)
 		bad = print_bars();
@@ -686,5 +778,6 @@ int main(int argc, char **argv)
 	}
 	for (int k = 0; k < NR_KERNELS; k++)
 		guest_free(&guest[k]);
+	free_breakdown();
 	return bad ? 1 : 0;
 }

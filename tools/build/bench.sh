@@ -152,24 +152,45 @@ compare() { # NAME BOOTS TOPOLOGY... : OPTIONS in REPORT_OPTIONS
 
 # --- place --------------------------------------------------------------------
 
-# In a subshell, as boot().
-place_boot() ( # DIR KERNELDIR PROGRAM INITRD ACCESSES COSTS
+# The addresses of the functions in phases.list, for the plugin "phases".
+phases_of() { # KERNELDIR
+	sed 's/#.*//' "$BENCH/phases.list" | awk 'NR == FNR { if (NF) phase[$2] = $1; next }
+		$2 ~ /^[tT]$/ { name = $3; sub(/\..*/, "", name); if (name in phase) print "0x" $1, phase[name] }' - "$1/System.map"
+}
+
+# In a subshell, as boot(). place() has prepared all.
+place_boot() ( # DIR KERNELDIR APPEND PLUGIN[,OPTION...]
 	dir=$1
 	with_lock "bench-place-$(basename "$dir")"
-	append="NN_COSTS=$6 NN_FROM=3"
 	key=$({
-		cat "$2/key" "$5/key" "$BENCH/jobs/placebench.sh" <("$NNBOOT" --print-topo ring8 --json)
-		sha256_of "$3"
-		echo "$append ${4##*/}"
+		cat "$2/key" "$ACCESSES/key" "$BENCH/jobs/placebench.sh" "$BENCH/phases.list" <("$NNBOOT" --print-topo ring8 --json)
+		sha256_of "$PROGRAM"
+		echo "$3 $4 ${INITRD##*/}"
 	} | hash_text)
 	[ "$(cat "$dir/key" 2>/dev/null)" != "$key" ] || return 0
 	rm -rf -- "$dir"
 	mkdir -p "$dir"
-	"$NNBOOT" --arch "$ARCH" --qemu "$3" --kernel "$2/$IMAGE" --initrd "$4" --topo ring8 --mode icount --spe \
-		--timeout "${TIMEOUT:-1800}" --append "$append" --accesses "$5/accesses.so,space=user" \
+	phases_of "$2" >"$dir/phases"
+	"$NNBOOT" --arch "$ARCH" --qemu "$PROGRAM" --kernel "$2/$IMAGE" --initrd "$INITRD" --topo ring8 --mode icount --spe \
+		--timeout "${TIMEOUT:-1800}" --append "NN_FROM=3 $3" --accesses "$ACCESSES/${4/LIST/$dir/phases}" \
 		--job "$BENCH/jobs/placebench.sh" --out "$dir" >"$dir/summary" 2>&1 || return 1
 	printf '%s\n' "$key" >"$dir/key"
 )
+
+# Both kernels at once, as run() does.
+place_boots() { # DIR SUFFIX APPEND PLUGIN
+	local pid bad='' t0=$SECONDS
+	place_boot "$1/stock$2" "$STOCK" "$3" "$4" &
+	pid=$!
+	place_boot "$1/series$2" "$SERIES" "$3" "$4" || bad=series
+	wait "$pid" || bad=stock
+	if [ -n "$bad" ]; then
+		cat "$1/$bad$2/summary" >&2
+		[ ! -s "$1/$bad$2/job.log" ] || tail -n 5 "$1/$bad$2/job.log" >&2
+		die "the $bad kernel's boot failed" "Its console and results: $1/$bad$2"
+	fi
+	note "two boots: $((SECONDS - t0)) s"
+}
 
 size_of() { # STRUCT KERNELDIR
 	pahole -C "$1" "$2/vmlinux" | sed -n 's,.*/\* size: \([0-9]*\).*,\1,p'
@@ -188,7 +209,7 @@ memory() { # STOCKDIR SERIESDIR
 }
 
 place() { # bench|demo
-	local runs out costs=0 options=() stock series program initrd accesses pid bad='' t0=$SECONDS rc=0
+	local runs out costs=0 options=() rc=0
 	if [ "$ARCH" != arm64 ]; then
 		note "no emulated hardware samples memory accesses on $ARCH: place is not measured"
 		return
@@ -198,32 +219,23 @@ place() { # bench|demo
 	out=${OUT:-$NN_CACHE/out/$1}
 	"$NN_BUILD/packages.sh" base kernel arm64 guest bpf qemu-build
 	make -s -C "$NN_TOP/tools/harness" || die "the harness does not build (see above)"
-	program=$(QEMU=built "$NN_BUILD/qemu.sh" path) || exit 1
+	PROGRAM=$(QEMU=built "$NN_BUILD/qemu.sh" path) || exit 1
 	"$NN_BUILD/kernel.sh" build both
-	stock=$("$NN_BUILD/kernel.sh" dir stock)
-	series=$("$NN_BUILD/kernel.sh" dir series)
-	accesses=$("$NN_BUILD/accesses.sh" build)
-	initrd=$("$NN_BUILD/guest.sh" initrd stock)
+	STOCK=$("$NN_BUILD/kernel.sh" dir stock)
+	SERIES=$("$NN_BUILD/kernel.sh" dir series)
+	ACCESSES=$("$NN_BUILD/accesses.sh" build)
+	INITRD=$("$NN_BUILD/guest.sh" initrd stock)
 	report_program
 	step "measuring: misplaced memory on ring8; what is there already is not repeated"
 	mkdir -p "$runs"
-	# Both at once, as above.
-	place_boot "$runs/stock" "$stock" "$program" "$initrd" "$accesses" "$costs" &
-	pid=$!
-	place_boot "$runs/series" "$series" "$program" "$initrd" "$accesses" "$costs" || bad=series
-	wait "$pid" || bad=stock
-	if [ -n "$bad" ]; then
-		cat "$runs/$bad/summary" >&2
-		[ ! -s "$runs/$bad/job.log" ] || tail -n 5 "$runs/$bad/job.log" >&2
-		die "the $bad kernel's boot failed" "Its console and results: $runs/$bad"
-	fi
-	note "both boots: $((SECONDS - t0)) s"
+	place_boots "$runs" '' NN_COSTS=$costs accesses.so,space=user
+	[ "$costs" = 0 ] || place_boots "$runs" -phases NN_ONLY=1 phases.so,list=LIST
 	mkdir -p "$out"
 	say
 	"$NN_CACHE/guest/host/placereport" ${options[@]+"${options[@]}"} --json "$out/place.json" --svg "$out/place.svg" "$runs" |
 		tee "$out/place.txt" || rc=$?
 	[ "$rc" -le 1 ] || exit "$rc"
-	[ "$costs" = 0 ] || memory "$stock" "$series" | tee -a "$out/place.txt"
+	[ "$costs" = 0 ] || memory "$STOCK" "$SERIES" | tee -a "$out/place.txt"
 	say
 	say "Table:   $out/place.txt"
 	say "JSON:    $out/place.json"

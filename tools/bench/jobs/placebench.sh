@@ -6,8 +6,8 @@
 # Lines of JSON to the harness, for placereport.
 #
 # On the kernel's command line: NN_COSTS=1 also measures what it costs where nothing can
-# come nearer; NN_FROM is the node of the far memory, NN_MB how much it is, NN_ACCESSES
-# how often it is accessed.
+# come nearer, NN_ONLY=1 leaves all out but base pages in the fair class; NN_FROM is the
+# node of the far memory, NN_MB how much it is, NN_ACCESSES how often it is accessed.
 
 from=${NN_FROM:-3}
 mb=${NN_MB:-32}
@@ -54,7 +54,7 @@ set_sysctl kernel.numa_balancing=0
 tell near1 off fair base numa_place --json --memory "$mb" --from 0 --accesses 8000000 --step 2000000 --until 0
 if [ "${NN_COSTS:-0}" = 1 ]; then
 	near off 2 16000000
-	tell switch off fair base switch_cost --json
+	tell switch off fair base switch_cost --json --batches 40 --rounds 50
 fi
 
 set_sysctl kernel.numa_balancing=1
@@ -64,6 +64,10 @@ if [ -e /proc/sys/kernel/mem_sampling_enable ]; then
 	source=samples
 fi
 
+if [ "${NN_ONLY:-0}" = 1 ]; then
+	far "$source" fair base
+	exit 0
+fi
 for pages in base huge; do
 	far "$source" fair $pages
 done

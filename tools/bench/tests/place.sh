@@ -98,6 +98,20 @@ measure() { # VARIABLE=VALUE...
 	for d in stock series; do echo '{"type":"end","stray_marks":0}' >>"$WORK/runs/$d/accesses.jsonl"; done
 }
 
+# phases DIR SOURCE PHASE INSTRUCTIONS...: of each of two steps; a hundred pages migrate
+phases() {
+	local dir=$1 source=$2 what i
+	shift 2
+	mkdir -p "$dir"
+	run "$dir" far "$source" fair base 0:0:0:0:0:0 1000000:0:1:0:0:0 2000000:90:2:0:100:0
+	what=$(printf ',"%s":%s' "$@")
+	for i in 1 2; do
+		printf '{"region":2,"name":"%s,fair,base","cpu":0,"phases":{%s}}\n' "$source" "${what#,}"
+	done >>"$dir/accesses.jsonl"
+	printf '{"region":1,"name":"%s,fair,base+","cpu":0,"phases":{"scan":7000}}\n{"complete":true}\n' "$source" \
+		>>"$dir/accesses.jsonl"
+}
+
 report() {
 	RC=0
 	"$REPORT" "$@" "$WORK/runs" >"$WORK/said" 2>&1 || RC=$?
@@ -202,6 +216,26 @@ check '  says what cannot be read' says 'cannot read .*series/out'
 measure
 report --svg /proc/nearnode.svg
 check 'a picture that cannot be written' exits 2
+
+measure near=1001000
+phases "$WORK/runs/stock-phases" hint other 500 scan 25000 fault 100000
+phases "$WORK/runs/series-phases" samples other 500 decode 10000
+report --json "$WORK/j"
+check 'what a page costs, in parts' exits 0
+check '  each for a page, without what came after' says '^scans of page tables +500 +0$'
+check '  which a kernel does not have' says '^decoding its records +0 +200$'
+check '  and all' says '^all +2510 +210$'
+check '  in JSON' grep -q '"fault": 2000' "$WORK/j"
+sed -i '$d' "$WORK/runs/series-phases/accesses.jsonl"
+report
+check 'parts without an end' exits 2
+check '  says so' says 'series-phases.*2 of the 2 steps.*no end'
+measure near=1001000
+phases "$WORK/runs/stock-phases" hint other 500
+phases "$WORK/runs/series-phases" samples other 500
+sed -i 1d "$WORK/runs/stock-phases/accesses.jsonl"
+report
+check 'parts without a step' exits 2
 
 echo "1..$N"
 [ "$BAD" -eq 0 ]
