@@ -130,6 +130,12 @@ static void read_line(char *line, void *arg)
 	json_free(j);
 }
 
+/* What the plugins know a run as. */
+static char *label_of(const struct run *run)
+{
+	return xasprintf("%s,%s,%s,%s", run->kind, run->source, run->class, run->pages);
+}
+
 /* Percent of the accesses by programs that went to the node of their CPU. */
 static double local_of(const struct counts *c, const struct row *row)
 {
@@ -155,8 +161,7 @@ static double local_of(const struct counts *c, const struct row *row)
 /* A region's rows are a run's steps; what --after did bears its name with a "+". */
 static bool add_accesses(const struct counts *c, struct run *run, char *err)
 {
-	char *name = xasprintf("%s,%s,%s", run->source, run->class, run->pages);
-	char *end = xasprintf("%s+", name);
+	char *name = label_of(run), *end = xasprintf("%s+", name);
 	size_t i, nr = 0;
 	bool ok;
 
@@ -232,34 +237,51 @@ bool guest_read(struct guest *g, const char *dir, char *err)
 /* --- phases ----------------------------------------------------------------- */
 
 struct phases {
-	const char *name;	/* of the region */
-	struct phase **phase;
-	size_t *nr, lines;
+	struct guest *g;
+	size_t *lines;		/* of each run */
 	bool complete, broken;
 };
 
-static void add_phase(struct phases *p, const char *name, double instructions)
+static void add_phase(struct counted *c, const char *name, double instructions)
 {
-	struct phase *phase = *p->phase;
 	size_t i;
 
-	for (i = 0; i < *p->nr && strcmp(phase[i].name, name); i++)
+	for (i = 0; i < c->nr && strcmp(c->phase[i].name, name); i++)
 		;
-	if (i == *p->nr) {
-		nn_grow(*p->phase, *p->nr);
-		(*p->phase)[(*p->nr)++] = (struct phase){ .name = xstrdup(name) };
+	if (i == c->nr) {
+		nn_grow(c->phase, c->nr);
+		c->phase[c->nr++] = (struct phase){ .name = xstrdup(name) };
 	}
-	(*p->phase)[i].instructions += instructions;
+	c->phase[i].instructions += instructions;
 }
 
-static void read_phases(char *line, void *arg)
+/* A line is a step of the run that bears its name; what came after has none. */
+static void add_step(struct phases *p, const struct json *j, const char *name, const struct json *of)
+{
+	size_t i, k;
+
+	for (i = 0; i < p->g->nr; i++) {
+		struct run *run = &p->g->run[i];
+		char *label = label_of(run);
+
+		if (!strcmp(label, name)) {
+			p->lines[i]++;
+			run->counted.user += json_get_number(j, "user", NAN);
+			run->counted.kernel += json_get_number(j, "kernel", NAN);
+			for (k = 0; k < of->nr; k++)
+				add_phase(&run->counted, of->name[k], of->item[k]->number);
+		}
+		free(label);
+	}
+}
+
+static void read_step(char *line, void *arg)
 {
 	struct phases *p = arg;
 	char err[NN_ERR_MAX];
 	const struct json *of;
 	const char *name;
 	struct json *j;
-	size_t i;
 
 	if (!*line)
 		return;
@@ -272,50 +294,55 @@ static void read_phases(char *line, void *arg)
 		p->complete = true;
 	else if (!name || !of || of->type != JSON_OBJECT)
 		p->broken = true;
-	else if (!strcmp(name, p->name))
-		for (p->lines++, i = 0; i < of->nr; i++)
-			add_phase(p, of->name[i], of->item[i]->number);
+	else
+		add_step(p, j, name, of);
 	json_free(j);
 }
 
-bool guest_read_phases(struct guest *g, const char *dir, struct phase **phase, size_t *nr, char *err)
+static bool read_phases(struct guest *g, const char *path, char *err)
 {
-	char *path = xasprintf("%s/accesses.jsonl", dir), *name = NULL;
-	struct phases p = { .phase = phase, .nr = nr };
+	struct phases p = { .g = g, .lines = xcalloc(g->nr, sizeof(*p.lines)) };
 	struct strbuf text = { 0 };
-	const struct run *run;
+	bool ok = read_file(path, &text);
+	size_t i;
+
+	if (ok)
+		for_each_line(text.s, text.len, read_step, &p);
+	else
+		nn_err(err, "cannot read %s: %s", path, strerror(errno));
+	if (ok && (p.broken || !p.complete))
+		ok = nn_err(err, "%s: %s\n  Remove its directory and measure again", path,
+			    p.broken ? "broken lines" : "it has no end");
+	for (i = 0; ok && i < g->nr; i++)
+		if (p.lines[i] != g->run[i].nr - 1 || !isfinite(g->run[i].counted.user + g->run[i].counted.kernel))
+			ok = nn_err(err, "%s: of the %zu steps of %s, %s it has %zu\n  Remove its directory and measure again",
+				    path, g->run[i].nr - 1, g->run[i].kind, g->run[i].source, p.lines[i]);
+	sb_free(&text);
+	free(p.lines);
+	return ok;
+}
+
+bool guest_read_phases(struct guest *g, const char *dir, char *err)
+{
+	char *path = xasprintf("%s/accesses.jsonl", dir);
 	bool ok = read_out(g, dir, err);
 
-	*phase = NULL;
-	*nr = 0;
-	if (ok) {
-		run = guest_run(g, "far", NULL, "fair", "base");
-		if (!run) {
-			ok = nn_err(err, "%s/out has no far memory in base pages, fair class", dir);
-		} else if (!read_file(path, &text)) {
-			ok = nn_err(err, "cannot read %s: %s", path, strerror(errno));
-		} else {
-			p.name = name = xasprintf("%s,%s,%s", run->source, run->class, run->pages);
-			for_each_line(text.s, text.len, read_phases, &p);
-			if (p.broken || !p.complete || p.lines != run->nr - 1)
-				ok = nn_err(err, "%s: it has %zu of the %zu steps of %s, and %s\n  Remove its directory and measure again",
-					    path, p.lines, run->nr - 1, name,
-					    p.broken ? "broken lines" : p.complete ? "an end" : "no end");
-		}
-		if (!ok)
-			guest_free(g);
+	if (ok && !read_phases(g, path, err)) {
+		guest_free(g);
+		ok = false;
 	}
-	sb_free(&text);
-	free(name);
 	free(path);
 	return ok;
 }
 
 void guest_free(struct guest *g)
 {
-	size_t i;
+	size_t i, k;
 
 	for (i = 0; i < g->nr; i++) {
+		for (k = 0; k < g->run[i].counted.nr; k++)
+			free(g->run[i].counted.phase[k].name);
+		free(g->run[i].counted.phase);
 		free(g->run[i].kind);
 		free(g->run[i].source);
 		free(g->run[i].class);

@@ -18,8 +18,20 @@ struct point {
 	double hint_faults, pte_updates, migrated, samples, dropped;
 };
 
+/* What the plugin "phases" counted in a run: instructions. */
+struct phase {
+	char *name;
+	double instructions;
+};
+
+struct counted {
+	double user, kernel;		/* of all CPUs */
+	struct phase *phase;		/* of the kernel, on the CPU of the first thread */
+	size_t nr;
+};
+
 struct run {
-	char *kind;			/* far, near1, near2: where memory is, how many threads */
+	char *kind;			/* far, near: where memory is; shared: near, by two threads */
 	char *source;			/* off, hint, samples */
 	char *class;			/* fair, scx */
 	char *pages;			/* base, huge */
@@ -27,15 +39,11 @@ struct run {
 	struct point *point;
 	size_t nr;
 	double end_local;		/* percent of the accesses after all steps; -1: not known */
+	struct counted counted;		/* if that plugin was there */
 };
 
 struct cost {
 	double least, median;
-};
-
-struct phase {
-	char *name;
-	double instructions;
 };
 
 struct guest {
@@ -50,12 +58,8 @@ struct guest {
  * whole or do not belong together.
  */
 bool guest_read(struct guest *g, const char *dir, char *err);
-/*
- * From a guest that ran far memory in base pages only, with the plugin "phases": what the
- * kernel did meanwhile goes to @phase, @nr of them. The run is the guest's only one that
- * guest_run() finds as "far".
- */
-bool guest_read_phases(struct guest *g, const char *dir, struct phase **phase, size_t *nr, char *err);
+/* The same of a guest that had the plugin "phases" in place of the one for accesses. */
+bool guest_read_phases(struct guest *g, const char *dir, char *err);
 void guest_free(struct guest *g);
 
 /* NULL: there is none. @source: any if NULL */

@@ -5,8 +5,9 @@
  * to clear.
  *
  * Reads DIR/stock and DIR/series, each with the out and accesses.jsonl of a guest that
- * ran placebench. If there are DIR/stock-phases and DIR/series-phases, guests that the
- * plugin "phases" was in, also what a migrated page costs, in parts.
+ * ran placebench. If there are DIR/stock-phases and DIR/series-phases, of the same
+ * with the plugin "phases", also what a migrated page costs, in parts, and what there is
+ * to pay where threads share local memory.
  */
 #include <getopt.h>
 #include <math.h>
@@ -31,13 +32,9 @@ static const char * const sizes[] = { "base", "huge" };
 
 static struct guest guest[NR_KERNELS];
 
-/* What the kernel did while pages migrated, if that was counted. */
-static struct breakdown {
-	struct guest guest;
-	struct phase *phase;
-	size_t nr;
-} breakdown[NR_KERNELS];
-static bool has_breakdown;
+/* The same guests with the plugin "phases", if they ran. */
+static struct guest counted[NR_KERNELS];
+static bool has_counted;
 
 static const struct run *far_run(enum kernel k, int class, int size)
 {
@@ -45,19 +42,24 @@ static const struct run *far_run(enum kernel k, int class, int size)
 }
 
 /* The same work with neither hint faults nor samples. */
-static const struct run *off_run(enum kernel k, const char *kind)
+static const struct run *off_run(enum kernel k)
 {
-	return guest_run(&guest[k], kind, "off", "fair", "base");
+	return guest_run(&guest[k], "near", "off", "fair", "base");
 }
 
-static const struct run *near_run(enum kernel k, const char *kind)
+static const struct run *near_run(enum kernel k)
 {
-	return guest_run(&guest[k], kind, sources[k], "fair", "base");
+	return guest_run(&guest[k], "near", sources[k], "fair", "base");
+}
+
+static const struct run *counted_run(enum kernel k, const char *kind, const char *source)
+{
+	return guest_run(&counted[k], kind, source, "fair", "base");
 }
 
 static double page_cost(enum kernel k, int class, int size)
 {
-	return run_page_cost(far_run(k, class, size), off_run(k, "near1"));
+	return run_page_cost(far_run(k, class, size), off_run(k));
 }
 
 /* Accesses until so much is local; infinite: never. */
@@ -74,15 +76,19 @@ static double to_local_scanning(const struct run *r, double percent)
 	return to_local(r, percent) - run_unscanned(r)->accesses;
 }
 
-/* Percent of the program's instructions. */
-static double extra_percent(enum kernel k, const char *kind)
+/* Of instructions that the kernel executes more where all is local, in percent of the program's. */
+static double near_extra(enum kernel k)
 {
-	return 100 * run_extra(near_run(k, kind), off_run(k, kind)) / run_end(near_run(k, kind))->user;
+	return 100 * run_extra(near_run(k), off_run(k)) / run_end(near_run(k))->user;
 }
 
-static bool has_near(enum kernel k, const char *kind)
+/* Of two threads, by the plugin. */
+static double shared_extra(enum kernel k)
 {
-	return near_run(k, kind) && off_run(k, kind);
+	const struct counted *on = &counted_run(k, "shared", sources[k])->counted;
+	const struct counted *off = &counted_run(k, "shared", "off")->counted;
+
+	return 100 * (on->kernel / on->user - off->kernel / off->user);
 }
 
 /* --- bars ------------------------------------------------------------------- */
@@ -137,18 +143,17 @@ static void measure_near(void)
 {
 	double ours, theirs;
 
-	if (has_near(SERIES, "near1"))
-		bar_measure(&bars[BAR_NEAR], extra_percent(SERIES, "near1"), "stock's: %.3f",
-			    has_near(STOCK, "near1") ? extra_percent(STOCK, "near1") : NAN);
-	if (has_near(STOCK, "near2") && has_near(SERIES, "near2")) {
-		ours = extra_percent(SERIES, "near2");
-		theirs = extra_percent(STOCK, "near2");
-		if (theirs > 0)
-			bar_measure(&bars[BAR_SHARED], ours / theirs, "%.3f %% of the program's against %.3f %%",
-				    ours, theirs);
-		else
-			bar_lacks(&bars[BAR_SHARED], "hint faults cost nothing here");
-	}
+	if (near_run(SERIES))
+		bar_measure(&bars[BAR_NEAR], near_extra(SERIES), "hint faults: %.3f",
+			    near_run(STOCK) ? near_extra(STOCK) : NAN);
+	if (!has_counted)
+		return;
+	ours = shared_extra(SERIES);
+	theirs = shared_extra(STOCK);
+	if (theirs > 0)
+		bar_measure(&bars[BAR_SHARED], ours / theirs, "%.3f %% of the program's against %.3f %%", ours, theirs);
+	else
+		bar_lacks(&bars[BAR_SHARED], "hint faults cost nothing here");
 }
 
 static void measure_bars(void)
@@ -169,10 +174,10 @@ static void measure_bars(void)
 	if (guest[STOCK].has_costs && guest[SERIES].has_costs) {
 		const struct guest *a = &guest[STOCK], *b = &guest[SERIES];
 
-		bar_measure(&bars[BAR_SWITCH], b->to_switch.median - a->to_switch.median, "%.1f against %.1f",
-			    b->to_switch.median, a->to_switch.median);
-		bar_measure(&bars[BAR_TICK], b->to_tick.median - a->to_tick.median, "%.1f against %.1f",
-			    b->to_tick.median, a->to_tick.median);
+		bar_measure(&bars[BAR_SWITCH], b->to_switch.least - a->to_switch.least, "%.1f against %.1f",
+			    b->to_switch.least, a->to_switch.least);
+		bar_measure(&bars[BAR_TICK], b->to_tick.least - a->to_tick.least, "%.1f against %.1f",
+			    b->to_tick.least, a->to_tick.least);
 	}
 }
 
@@ -315,18 +320,18 @@ static const struct {
 /* Instructions for a migrated page. */
 static double phase_cost(enum kernel k, const char *name)
 {
-	const struct breakdown *b = &breakdown[k];
-	double migrated = run_end(guest_run(&b->guest, "far", NULL, "fair", "base"))->migrated, n = 0;
+	const struct run *r = counted_run(k, "far", sources[k]);
+	double migrated = run_end(r)->migrated, n = 0;
 
-	for (size_t i = 0; i < b->nr; i++)
-		if (!name || !strcmp(b->phase[i].name, name))
-			n += b->phase[i].instructions;
+	for (size_t i = 0; i < r->counted.nr; i++)
+		if (!name || !strcmp(r->counted.phase[i].name, name))
+			n += r->counted.phase[i].instructions;
 	return migrated > 0 ? n / migrated : 0;
 }
 
 static void print_breakdown(void)
 {
-	if (!has_breakdown)
+	if (!has_counted)
 		return;
 	printf("\nWhat the kernel's instructions for a migrated page are (fair, base pages, counted one by one):\n"
 	       "%31s %18s %18s\n", "", "stock, hint faults", "series, samples");
@@ -336,32 +341,27 @@ static void print_breakdown(void)
 	printf("%-31s %18.0f %18.0f\n", "all", phase_cost(STOCK, NULL), phase_cost(SERIES, NULL));
 }
 
-static void print_near_row(const char *title, const char *kind)
+static void print_near_row(const char *title, double of(enum kernel k), double bar)
 {
-	if (!has_near(STOCK, kind) || !has_near(SERIES, kind))
-		return;
 	printf("%-28s", title);
-	for (int k = 0; k < NR_KERNELS; k++) {
-		const struct run *r = near_run(k, kind);
-
-		printf(" %10.1f %8.3f%c", run_extra(r, off_run(k, kind)) / 1e6, extra_percent(k, kind),
-		       k && !strcmp(kind, "near1") && extra_percent(k, kind) > bars[BAR_NEAR].limit ? '!' : ' ');
-	}
+	for (int k = 0; k < NR_KERNELS; k++)
+		printf(" %17.3f%c", of(k), k && bar > 0 && of(k) > bar + 1e-9 ? '!' : ' ');
 	printf("\n");
 }
 
 static void print_costs(void)
 {
-	if (has_near(SERIES, "near1") || has_near(SERIES, "near2")) {
-		double samples = has_near(SERIES, "near1") ? run_end(near_run(SERIES, "near1"))->samples : 0;
+	if (near_run(STOCK) && near_run(SERIES)) {
+		double samples = run_end(near_run(SERIES))->samples;
 
-		printf("\nWhere all is local already: million instructions that the kernel executes more, and %% of\n"
-		       "the program's:\n%28s %-21s %s\n", "", "   stock, hint faults", "  series, samples");
-		print_near_row("one thread", "near1");
-		print_near_row("two threads share it", "near2");
+		printf("\nWhere all is local already: instructions that the kernel executes more, in %% of the program's:\n"
+		       "%28s %18s %18s\n", "", "stock, hint faults", "series, samples");
+		print_near_row("one thread", near_extra, bars[BAR_NEAR].limit);
+		if (has_counted)
+			print_near_row("two threads share it", shared_extra, shared_extra(STOCK));
 		if (samples > 0)
 			printf("For each of the %.0f samples of one thread %.0f.\n", samples,
-			       run_extra(near_run(SERIES, "near1"), off_run(SERIES, "near1")) / samples);
+			       run_extra(near_run(SERIES), off_run(SERIES)) / samples);
 	}
 	if (guest[STOCK].has_costs && guest[SERIES].has_costs) {
 		printf("\nWhere samples are switched off: kernel instructions, least and median of the batches:\n"
@@ -372,7 +372,7 @@ static void print_costs(void)
 
 			printf("%-28s %10.1f %10.1f %10.1f %10.1f %+7.1f\n",
 			       tick ? "a tick" : "a switch, pipe and all", a->least, a->median, b->least, b->median,
-			       b->median - a->median);
+			       b->least - a->least);
 		}
 	}
 }
@@ -396,12 +396,8 @@ static void json_finite(struct json_writer *w, const char *name, double v)
 
 static void json_run(struct json_writer *w, enum kernel k, const struct run *r)
 {
-	char off[16];
-	const struct run *base;
+	const struct run *base = off_run(k);
 
-	/* near2 has its own, of as many threads */
-	snprintf(off, sizeof(off), "%s", strcmp(r->kind, "far") ? r->kind : "near1");
-	base = off_run(k, off);
 	json_open(w, NULL, '{');
 	json_string(w, "kernel", kernel_names[k]);
 	json_string(w, "kind", r->kind);
@@ -488,8 +484,10 @@ static void write_json(const char *path)
 		json_close(&w, '}');
 	}
 	json_close(&w, ']');
+	json_finite(&w, "shared_extra_percent_stock", has_counted ? shared_extra(STOCK) : INFINITY);
+	json_finite(&w, "shared_extra_percent_series", has_counted ? shared_extra(SERIES) : INFINITY);
 	json_open(&w, "page_cost", '[');
-	for (int k = 0; has_breakdown && k < NR_KERNELS; k++) {
+	for (int k = 0; has_counted && k < NR_KERNELS; k++) {
 		json_open(&w, NULL, '{');
 		json_string(&w, "kernel", kernel_names[k]);
 		for (unsigned int i = 0; i < ARRAY_SIZE(phase_titles); i++)
@@ -665,32 +663,28 @@ static const char help[] =
 	"Exit status: 0, 1 if a bar is missed (never with --no-bars), 2 if it could not\n"
 	"tell.\n";
 
-static void read_breakdown(const char *dir)
+static void fail(const char *path, const char *what)
+{
+	fprintf(stderr, "placereport: %s%s%s\n", path, *path ? " " : "", what);
+	exit(2);
+}
+
+static void read_counted(const char *dir)
 {
 	char err[NN_ERR_MAX];
 
 	for (int k = 0; k < NR_KERNELS; k++) {
-		struct breakdown *b = &breakdown[k];
 		char *path = xasprintf("%s/%s-phases", dir, kernel_names[k]);
 		struct stat st;
 
 		if (!k)
-			has_breakdown = !stat(path, &st);
-		if (has_breakdown && !guest_read_phases(&b->guest, path, &b->phase, &b->nr, err)) {
-			fprintf(stderr, "placereport: %s\n", err);
-			exit(2);
-		}
+			has_counted = !stat(path, &st);
+		if (has_counted && !guest_read_phases(&counted[k], path, err))
+			fail("", err);
+		if (has_counted && (!counted_run(k, "far", sources[k]) || !counted_run(k, "shared", sources[k]) ||
+				    !counted_run(k, "shared", "off")))
+			fail(path, "lacks far or shared memory");
 		free(path);
-	}
-}
-
-static void free_breakdown(void)
-{
-	for (int k = 0; k < NR_KERNELS; k++) {
-		for (size_t i = 0; i < breakdown[k].nr; i++)
-			free(breakdown[k].phase[i].name);
-		free(breakdown[k].phase);
-		guest_free(&breakdown[k].guest);
 	}
 }
 
@@ -701,10 +695,8 @@ static void read_guests(const char *dir)
 	for (int k = 0; k < NR_KERNELS; k++) {
 		char *path = xasprintf("%s/%s", dir, kernel_names[k]);
 
-		if (!guest_read(&guest[k], path, err)) {
-			fprintf(stderr, "placereport: %s\n", err);
-			exit(2);
-		}
+		if (!guest_read(&guest[k], path, err))
+			fail("", err);
 		for (unsigned int c = 0; c < ARRAY_SIZE(classes); c++)
 			for (unsigned int s = 0; s < ARRAY_SIZE(sizes); s++)
 				if (!far_run(k, c, s)) {
@@ -712,10 +704,8 @@ static void read_guests(const char *dir)
 						path, sizes[s], class_titles[c], source_titles[k]);
 					exit(2);
 				}
-		if (!off_run(k, "near1")) {
-			fprintf(stderr, "placereport: %s has nothing to compare with, a run with neither\n", path);
-			exit(2);
-		}
+		if (!off_run(k))
+			fail(path, "has nothing to compare with, a run with neither");
 		free(path);
 	}
 }
@@ -757,7 +747,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	read_guests(argv[optind]);
-	read_breakdown(argv[optind]);
+	read_counted(argv[optind]);
 	measure_bars();
 	print_table();
 	if (course) {
@@ -776,8 +766,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "placereport: cannot write the table\n");
 		return 2;
 	}
-	for (int k = 0; k < NR_KERNELS; k++)
+	for (int k = 0; k < NR_KERNELS; k++) {
 		guest_free(&guest[k]);
-	free_breakdown();
+		guest_free(&counted[k]);
+	}
 	return bad ? 1 : 0;
 }

@@ -229,7 +229,7 @@ place() { # bench|demo
 	step "measuring: misplaced memory on ring8; what is there already is not repeated"
 	mkdir -p "$runs"
 	place_boots "$runs" '' NN_COSTS=$costs accesses.so,space=user
-	[ "$costs" = 0 ] || place_boots "$runs" -phases NN_ONLY=1 phases.so,list=LIST
+	[ "$costs" = 0 ] || place_boots "$runs" -phases NN_PHASES=1 phases.so,list=LIST
 	mkdir -p "$out"
 	say
 	"$NN_CACHE/guest/host/placereport" ${options[@]+"${options[@]}"} --json "$out/place.json" --svg "$out/place.svg" "$runs" |

@@ -5,9 +5,10 @@
 # or by samples if the kernel can take them; under the fair class and under scx_simple.
 # Lines of JSON to the harness, for placereport.
 #
-# On the kernel's command line: NN_COSTS=1 also measures what it costs where nothing can
-# come nearer, NN_ONLY=1 leaves all out but base pages in the fair class; NN_FROM is the
-# node of the far memory, NN_MB how much it is, NN_ACCESSES how often it is accessed.
+# On the kernel's command line: NN_COSTS=1 also measures what there is to pay where nothing
+# can come nearer. NN_PHASES=1 does what the plugin "phases" is to count, and no more.
+# NN_FROM is the node of the far memory, NN_MB how much it is, NN_ACCESSES how often it is
+# accessed.
 
 from=${NN_FROM:-3}
 mb=${NN_MB:-32}
@@ -35,27 +36,34 @@ tell() {
 
 # far SOURCE CLASS PAGES: memory is far at first
 far() {
-	tell far "$@" numa_place --json --label "$1,$2,$3" --memory "$mb" --pages "$3" --from "$from" \
+	tell far "$@" numa_place --json --label "far,$1,$2,$3" --memory "$mb" --pages "$3" --from "$from" \
 		--accesses "$accesses" --after 500000
 }
 
-# near SOURCE THREADS ACCESSES: it is where it belongs
+# near SOURCE ACCESSES: it is where it belongs
 near() {
-	tell "near$2" "$1" fair base numa_place --json --memory "$mb" --from 0 --threads "$2" \
-		--accesses "$3" --step 2000000 --until 0
+	tell near "$1" fair base numa_place --json --memory "$mb" --from 0 --accesses "$2" --step 2000000 --until 0
+}
+
+# shared SOURCE ACCESSES: it is, and two threads share it. perf's counters of CPUs are all
+# one under icount, so that only the plugin tells two CPUs apart.
+shared() {
+	tell shared "$1" fair base numa_place --json --label "shared,$1,fair,base" --memory "$mb" --from 0 \
+		--accesses "$2" --step 2000000 --threads 2 --until 0
 }
 
 [ -c "$out" ] || [ -f "$out" ] || die "no port for results: $out"
 for scx in /nn/sched-*/scx_simple; do :; done
 [ -x "$scx" ] || die "there is no scx_simple on board"
 
-# What the kernel spends on the same work without either, and on others
+# What the kernel spends on the same work without either
 set_sysctl kernel.numa_balancing=0
-tell near1 off fair base numa_place --json --memory "$mb" --from 0 --accesses 8000000 --step 2000000 --until 0
-if [ "${NN_COSTS:-0}" = 1 ]; then
-	near off 2 16000000
-	tell switch off fair base switch_cost --json --batches 40 --rounds 50
+if [ "${NN_PHASES:-0}" = 1 ]; then
+	shared off 16000000
+else
+	near off 8000000
 fi
+[ "${NN_COSTS:-0}" = 0 ] || tell switch off fair base switch_cost --json --batches 40 --rounds 50
 
 set_sysctl kernel.numa_balancing=1
 source=hint
@@ -64,17 +72,16 @@ if [ -e /proc/sys/kernel/mem_sampling_enable ]; then
 	source=samples
 fi
 
-if [ "${NN_ONLY:-0}" = 1 ]; then
+if [ "${NN_PHASES:-0}" = 1 ]; then
 	far "$source" fair base
+	shared "$source" "$accesses"
 	exit 0
 fi
+
 for pages in base huge; do
 	far "$source" fair $pages
 done
-if [ "${NN_COSTS:-0}" = 1 ]; then
-	near "$source" 1 "$accesses"
-	near "$source" 2 "$accesses"
-fi
+[ "${NN_COSTS:-0}" = 0 ] || near "$source" "$accesses"
 
 "$scx" >/tmp/scx.log 2>&1 &
 scx_pid=$!

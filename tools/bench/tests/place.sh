@@ -51,16 +51,29 @@ count() { # DIR NAME LOCAL REMOTE: by a CPU of node 1
 
 # far DIR SOURCE CLASS PAGES ENDLOCAL POINT...: of the steps' accesses half are local
 far() {
-	local dir=$1 name=$2,$3,$4 end=$5 i
+	local dir=$1 name=far,$2,$3,$4 end=$5 i
 	run "$dir" far "$2" "$3" "$4" "${@:6}"
 	for ((i = 1; i < $# - 5; i++)); do count "$dir" "$name" 50 50; done
 	count "$dir" "$name+" "$end" $((1000 - end))
 }
 
+# steps DIR KIND SOURCE USER KERNEL PHASE INSTRUCTIONS...: two steps, each so many, in which
+# a hundred pages migrate
+steps() {
+	local dir=$1 name=$2,$3,fair,base user=$4 kernel=$5 what i
+	mkdir -p "$dir"
+	run "$dir" "$2" "$3" fair base 0:0:0:0:0:0 1000000:0:1:0:0:0 2000000:90:2:0:100:0
+	what=$(printf ',"%s":%s' "${@:6}")
+	for i in 1 2; do
+		printf '{"region":2,"name":"%s","cpu":0,"user":%s,"kernel":%s,"phases":{%s}}\n' "$name" "$user" "$kernel" "${what#,}"
+	done >>"$dir/accesses.jsonl"
+	printf '{"region":1,"name":"%s+","cpu":0,"user":1,"kernel":1,"phases":{"scan":7000}}\n' "$name" >>"$dir/accesses.jsonl"
+}
+
 # What a test changes
 defaults() {
 	ours=15000000 scx=16500000 final=99.5 stock_final=99.5 remote=980 faults=0
-	kernel=6000000 near=1001000 shared=1500000 switched=502.0 tick=1002.0
+	kernel=6000000 near=1001000 shared=15000 switched=502.0 tick=1002.0
 	stock_switch=500.0 stock_tick=1000.0
 }
 
@@ -74,8 +87,7 @@ measure() { # VARIABLE=VALUE...
 		printf '{"type":"header","format":1,"arch":"arm64","spaces":"user","every":0,"cache":null,"nodes":2,"node_of_cpu":[0,1],"distances":[[10,20],[20,10]]}\n' \
 			>"$WORK/runs/$d/accesses.jsonl"
 		# the kernel does 0.01 instructions for one of the program
-		run "$WORK/runs/$d" near1 off fair base 0:100:0:0:0:0 1000000:100:100000:0:0:0
-		run "$WORK/runs/$d" near2 off fair base 0:100:0:0:0:0 1000000:100:100000:0:0:0
+		run "$WORK/runs/$d" near off fair base 0:100:0:0:0:0 1000000:100:100000:0:0:0
 	done
 	for p in base huge; do
 		far "$WORK/runs/stock" hint fair $p 999 0:0:0:0:0:0 50000000:0:5000000:0:0:0 \
@@ -87,29 +99,20 @@ measure() { # VARIABLE=VALUE...
 			60100000:"$final":12010000:0:1000:0
 	done
 	# half a percent of ten million is fifty thousand
-	run "$WORK/runs/stock" near1 hint fair base 0:100:0:0:0:0 10000000:100:1000000:0:0:0
-	run "$WORK/runs/series" near1 samples fair base 0:100:0:0:0:0 10000000:100:"$near":0:0:0
-	run "$WORK/runs/stock" near2 hint fair base 0:100:0:0:0:0 10000000:100:1500000:0:0:0
-	run "$WORK/runs/series" near2 samples fair base 0:100:0:0:0:0 10000000:100:"$shared":0:0:0
-	printf '{"kind":"switch","result":{"switch":{"least":490,"median":%s},"tick":{"least":990,"median":%s}}}\n' \
+	run "$WORK/runs/stock" near hint fair base 0:100:0:0:0:0 10000000:100:1000000:0:0:0
+	run "$WORK/runs/series" near samples fair base 0:100:0:0:0:0 10000000:100:"$near":0:0:0
+	printf '{"kind":"switch","result":{"switch":{"least":%s,"median":510},"tick":{"least":%s,"median":1010}}}\n' \
 		"$stock_switch" "$stock_tick" >>"$WORK/runs/stock/out"
-	printf '{"kind":"switch","result":{"switch":{"least":490,"median":%s},"tick":{"least":990,"median":%s}}}\n' \
+	printf '{"kind":"switch","result":{"switch":{"least":%s,"median":510},"tick":{"least":%s,"median":1010}}}\n' \
 		"$switched" "$tick" >>"$WORK/runs/series/out"
+	steps "$WORK/runs/stock-phases" far hint 1 1 other 500 scan 25000 fault 100000
+	steps "$WORK/runs/series-phases" far samples 1 1 other 500 decode 10000
+	# a tenth as many instructions, and half of them more
+	for d in stock series; do steps "$WORK/runs/$d-phases" shared off 100000 1000 other 1; done
+	steps "$WORK/runs/stock-phases" shared hint 1000000 15000 other 1
+	steps "$WORK/runs/series-phases" shared samples 1000000 "$shared" other 1
+	for d in stock series; do echo '{"complete":true}' >>"$WORK/runs/$d-phases/accesses.jsonl"; done
 	for d in stock series; do echo '{"type":"end","stray_marks":0}' >>"$WORK/runs/$d/accesses.jsonl"; done
-}
-
-# phases DIR SOURCE PHASE INSTRUCTIONS...: of each of two steps; a hundred pages migrate
-phases() {
-	local dir=$1 source=$2 what i
-	shift 2
-	mkdir -p "$dir"
-	run "$dir" far "$source" fair base 0:0:0:0:0:0 1000000:0:1:0:0:0 2000000:90:2:0:100:0
-	what=$(printf ',"%s":%s' "$@")
-	for i in 1 2; do
-		printf '{"region":2,"name":"%s,fair,base","cpu":0,"phases":{%s}}\n' "$source" "${what#,}"
-	done >>"$dir/accesses.jsonl"
-	printf '{"region":1,"name":"%s,fair,base+","cpu":0,"phases":{"scan":7000}}\n{"complete":true}\n' "$source" \
-		>>"$dir/accesses.jsonl"
 }
 
 report() {
@@ -165,14 +168,15 @@ broken 'a hint fault' 'MISSED +1\.00 .*hint faults with samples' faults=1
 broken 'a dear page' 'MISSED +0\.61 .*migrated' kernel=6100000
 check '  marks it in the table' says '6100 +0\.61!'
 broken 'dear where all is local' 'MISSED +0\.51 .*one thread' near=1510000
-broken 'dear where threads share' 'MISSED +1\.02 .*two threads' shared=1510000
+broken 'dear where threads share' 'MISSED +1\.02 .*two threads' shared=15100
 broken 'a dear switch' 'MISSED +2\.10 .*context switch' switched=502.1
 broken 'a dear tick' 'MISSED +2\.10 .*a tick' tick=1002.1
 report --no-bars
 check 'not judged when not asked' exits 0
 
 measure near=1001000
-for d in stock series; do sed -i '/near2/d; /"switch"/d' "$WORK/runs/$d/out"; done
+rm -r "$WORK"/runs/*-phases
+sed -i '/"switch"/d' "$WORK"/runs/*/out
 report
 check 'without costs the rest is judged' exits 0
 check '  and said what is not' says '^  - +.*context switch: not measured in this run'
@@ -186,10 +190,10 @@ sed -i '/"off"/d' "$WORK/runs/stock/out"
 report
 check 'nothing to compare with' exits 2
 measure
-sed -i '0,/"name":"hint,fair,base"/{/"name":"hint,fair,base"/d}' "$WORK/runs/stock/accesses.jsonl"
+sed -i '0,/"name":"far,hint,fair,base"/{/"name":"far,hint,fair,base"/d}' "$WORK/runs/stock/accesses.jsonl"
 report
 check 'a step that was not counted' exits 2
-check '  says of which run' says 'of the 3 steps of hint,fair,base it has 2'
+check '  says of which run' says 'of the 3 steps of far,hint,fair,base it has 2'
 measure
 sed -i '$d' "$WORK/runs/stock/accesses.jsonl"
 report
@@ -218,8 +222,6 @@ report --svg /proc/nearnode.svg
 check 'a picture that cannot be written' exits 2
 
 measure near=1001000
-phases "$WORK/runs/stock-phases" hint other 500 scan 25000 fault 100000
-phases "$WORK/runs/series-phases" samples other 500 decode 10000
 report --json "$WORK/j"
 check 'what a page costs, in parts' exits 0
 check '  each for a page, without what came after' says '^scans of page tables +500 +0$'
@@ -229,13 +231,20 @@ check '  in JSON' grep -q '"fault": 2000' "$WORK/j"
 sed -i '$d' "$WORK/runs/series-phases/accesses.jsonl"
 report
 check 'parts without an end' exits 2
-check '  says so' says 'series-phases.*2 of the 2 steps.*no end'
-measure near=1001000
-phases "$WORK/runs/stock-phases" hint other 500
-phases "$WORK/runs/series-phases" samples other 500
+check '  says so' says 'series-phases.*no end'
+measure
 sed -i 1d "$WORK/runs/stock-phases/accesses.jsonl"
 report
 check 'parts without a step' exits 2
+check '  says which' says 'of the 2 steps of far, hint it has 1'
+measure
+sed -i '/"shared"/d' "$WORK/runs/series-phases/out"
+report
+check 'no shared memory' exits 2
+measure
+rm -r "$WORK/runs/series-phases"
+report
+check 'parts of one side only' exits 2
 
 echo "1..$N"
 [ "$BAD" -eq 0 ]

@@ -12,7 +12,8 @@
  * so that the few which an exception cuts short count too much.
  *
  * Each END writes a line of JSON with what the CPU that sets it has executed since
- * BEGIN. nnboot --accesses starts it; the map is not needed.
+ * BEGIN, and what all have, in the kernel and in user space. The counts of other CPUs are
+ * exact only if one host thread emulates them all. nnboot --accesses starts it; the map is not needed.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -41,6 +42,7 @@ struct board {
 		uint64_t phase;
 	} frame[MAX_DEPTH];
 	uint64_t executed[MAX_PHASES];
+	uint64_t kernel_insns, user_insns;
 };
 
 /* A block of instructions of the kernel. */
@@ -54,6 +56,7 @@ struct block {
 #define BUCKETS		(1u << 16)
 
 static struct qemu_plugin_scoreboard *boards;
+static unsigned int nr_cpus;
 static struct block *blocks[BUCKETS];
 static char phases[MAX_PHASES][NAME_LEN] = { "other" };
 static unsigned int nr_phases = 1;
@@ -69,8 +72,7 @@ static bool broken;
 
 static struct region {
 	char name[ACC_NAME_MAX + 1];
-	bool open;
-	uint64_t before[MAX_PHASES];
+	struct board *before;		/* of each CPU; NULL: not open */
 } region[ACC_REGIONS];
 
 /* Guards all of the above but the boards. */
@@ -87,13 +89,37 @@ static void end_region(unsigned int cpu, unsigned int nr)
 {
 	struct region *r = &region[nr];
 	const struct board *b = board_of(cpu);
+	uint64_t kernel = 0, user = 0;
 	unsigned int i;
 
-	fprintf(out, "{\"region\": %u, \"name\": \"%s\", \"cpu\": %u, \"phases\": {", nr, r->name, cpu);
+	for (i = 0; i < nr_cpus; i++) {
+		kernel += board_of(i)->kernel_insns - r->before[i].kernel_insns;
+		user += board_of(i)->user_insns - r->before[i].user_insns;
+	}
+	fprintf(out, "{\"region\": %u, \"name\": \"%s\", \"cpu\": %u, \"user\": %" PRIu64 ", \"kernel\": %" PRIu64
+		", \"phases\": {", nr, r->name, cpu, user, kernel);
 	for (i = 0; i < nr_phases; i++)
-		fprintf(out, "%s\"%s\": %" PRIu64, i ? ", " : "", phases[i], b->executed[i] - r->before[i]);
+		fprintf(out, "%s\"%s\": %" PRIu64, i ? ", " : "", phases[i],
+			b->executed[i] - r->before[cpu].executed[i]);
 	fputs("}}\n", out);
-	r->open = false;
+	free(r->before);
+	r->before = NULL;
+}
+
+static void begin_region(unsigned int nr)
+{
+	struct region *r = &region[nr];
+	unsigned int i;
+
+	if (!r->before)
+		r->before = calloc(nr_cpus, sizeof(*r->before));
+	if (!r->before) {
+		fputs("phases: no memory\n", stderr);
+		broken = true;
+		return;
+	}
+	for (i = 0; i < nr_cpus; i++)
+		memcpy(&r->before[i], board_of(i), sizeof(r->before[i]));
 }
 
 static void on_mark(unsigned int cpu, void *arg)
@@ -109,9 +135,8 @@ static void on_mark(unsigned int cpu, void *arg)
 			c = '?';	/* JSON */
 		region[code >> 8 & (ACC_REGIONS - 1)].name[code >> 16 & 0x1f] = c;
 	} else if ((code >> 8 & 7) == ACC_BEGIN) {
-		memcpy(region[nr].before, board_of(cpu)->executed, sizeof(region[nr].before));
-		region[nr].open = true;
-	} else if ((code >> 8 & 7) == ACC_END && region[nr].open) {
+		begin_region(nr);
+	} else if ((code >> 8 & 7) == ACC_END && region[nr].before) {
 		end_region(cpu, nr);
 	}
 	pthread_mutex_unlock(&lock);
@@ -138,6 +163,7 @@ static void on_block(unsigned int cpu, void *arg)
 		b->frame[b->depth++].phase = block->phase;
 	}
 	b->executed[b->depth ? b->frame[b->depth - 1].phase : 0] += block->nr;
+	b->kernel_insns += block->nr;
 	b->end = block->end;
 }
 
@@ -188,6 +214,8 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	}
 	qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(first, QEMU_PLUGIN_INLINE_STORE_U64,
 		(qemu_plugin_u64){ boards, offsetof(struct board, user) }, 1);
+	qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(first, QEMU_PLUGIN_INLINE_ADD_U64,
+		(qemu_plugin_u64){ boards, offsetof(struct board, user_insns) }, n);
 	for (i = 0; i < n; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		uint32_t word = 0, code;
@@ -278,6 +306,7 @@ QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info
 		return complain("%s is missing", out_path ? "list=" : "out=", "nnboot --accesses sets out=");
 	if (read_list(list))
 		return -1;
+	nr_cpus = info->system.max_vcpus;
 	boards = qemu_plugin_scoreboard_new(sizeof(struct board));
 	out = fopen(out_path, "we");
 	if (!out)
