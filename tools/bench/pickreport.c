@@ -533,12 +533,12 @@ static void measure_records(const struct topology *t)
 				    value(r, "optimal_pct"));
 			if (!strcmp(r->kind, "drain"))
 				bar_measure(&bars[BAR_OPTIMAL], number(r, "optimal_pct"), "%s, %s, %s, %s, %s",
-					t->name, value(r, "mode"), value(r, "via"), value(r, "api"),
-					value(r, "mask"));
+					    t->name, value(r, "mode"), value(r, "via"), value(r, "api"),
+					    value(r, "mask"));
 			if (!strcmp(r->kind, "spread") && is_selector(r))
 				bar_measure(&bars[BAR_SPREAD], number(r, "worst_ratio"), "%s, %s, %s, %s, %s picks a node",
-					t->name, value(r, "mode"), value(r, "via"), value(r, "api"),
-					value(r, "picks"));
+					    t->name, value(r, "mode"), value(r, "via"), value(r, "api"),
+					    value(r, "picks"));
 		}
 	}
 }
@@ -553,10 +553,10 @@ static void measure_cost(const struct topology *t, enum kernel k, int bar, const
 
 				if (base > 0 && x >= 0)
 					bar_measure(&bars[bar], x / base, "%s, %s, %s, %s: %.0f against %.0f",
-						t->name, mode_titles[m], vias[v], selectors[a], x, base);
+						    t->name, mode_titles[m], vias[v], selectors[a], x, base);
 				else
 					bar_lacks(&bars[bar], "%s, %s, %s, %s", t->name, mode_titles[m],
-						     vias[v], selectors[a]);
+						  vias[v], selectors[a]);
 			}
 }
 
@@ -569,7 +569,7 @@ static void measure_storms(const struct topology *t)
 
 			if (base > 0 && x >= 0)
 				bar_measure(&bars[BAR_STORM], x / base, "%s, %s, %s tasks: %.0f against %.0f",
-					t->name, mode_titles[m], storms[s], x, base);
+					    t->name, mode_titles[m], storms[s], x, base);
 			else
 				bar_lacks(&bars[BAR_STORM], "%s, %s, %s tasks", t->name, mode_titles[m], storms[s]);
 		}

@@ -368,14 +368,43 @@ const struct run *guest_run(const struct guest *g, const char *kind, const char 
 	return NULL;
 }
 
-const struct point *run_reached(const struct run *r, double percent)
+/* The point where so much is local, by its number, and a part of the way to the next. */
+static double reached(const struct run *r, double percent)
 {
 	size_t i;
 
-	for (i = 0; i < r->nr; i++)
-		if (r->point[i].local_pages >= percent)
-			return &r->point[i];
-	return NULL;
+	for (i = 0; i < r->nr && r->point[i].local_pages < percent; i++)
+		;
+	if (i == r->nr)
+		return INFINITY;
+	if (!i)
+		return 0;
+	return i - 1 + (percent - r->point[i - 1].local_pages) / (r->point[i].local_pages - r->point[i - 1].local_pages);
+}
+
+static double between(double a, double b, double part)
+{
+	return a + (b - a) * part;
+}
+
+double run_accesses_to(const struct run *r, double percent)
+{
+	double at = reached(r, percent);
+	size_t i = isfinite(at) ? at : 0;
+
+	if (!isfinite(at) || i == r->nr - 1)
+		return isfinite(at) ? r->point[i].accesses : INFINITY;
+	return between(r->point[i].accesses, r->point[i + 1].accesses, at - i);
+}
+
+double run_seconds_to(const struct run *r, double percent)
+{
+	double at = reached(r, percent);
+	size_t i = isfinite(at) ? at : 0;
+
+	if (!isfinite(at) || i == r->nr - 1)
+		return isfinite(at) ? r->point[i].seconds : INFINITY;
+	return between(r->point[i].seconds, r->point[i + 1].seconds, at - i);
 }
 
 const struct point *run_unscanned(const struct run *r)

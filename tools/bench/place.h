@@ -71,8 +71,9 @@ static inline const struct point *run_end(const struct run *r)
 	return &r->point[r->nr - 1];
 }
 
-/* The first point where so much is local; NULL: never. */
-const struct point *run_reached(const struct run *r, double percent);
+/* After how many accesses, or seconds, so much is local; infinite: never. Between points it is a line. */
+double run_accesses_to(const struct run *r, double percent);
+double run_seconds_to(const struct run *r, double percent);
 /* The last point before anything had been scanned. */
 const struct point *run_unscanned(const struct run *r);
 

@@ -62,18 +62,10 @@ static double page_cost(enum kernel k, int class, int size)
 	return run_page_cost(far_run(k, class, size), off_run(k));
 }
 
-/* Accesses until so much is local; infinite: never. */
-static double to_local(const struct run *r, double percent)
-{
-	const struct point *p = run_reached(r, percent);
-
-	return p ? p->accesses : INFINITY;
-}
-
 /* Not counting the time before stock's first scan, a second by default. */
 static double to_local_scanning(const struct run *r, double percent)
 {
-	return to_local(r, percent) - run_unscanned(r)->accesses;
+	return fmax(0, run_accesses_to(r, percent) - run_unscanned(r)->accesses);
 }
 
 /* Of instructions that the kernel executes more where all is local, in percent of the program's. */
@@ -115,10 +107,10 @@ static void measure_far(int class, int size)
 {
 	const struct run *stock = far_run(STOCK, class, size), *series = far_run(SERIES, class, size);
 	const char *title = class_titles[class], *pages = sizes[size];
-	double ours = to_local(series, 90), theirs = to_local(stock, 90);
+	double ours = run_accesses_to(series, 90), theirs = run_accesses_to(stock, 90);
 
 	if (class) {
-		double fair = to_local(far_run(SERIES, 0, size), 90);
+		double fair = run_accesses_to(far_run(SERIES, 0, size), 90);
 
 		if (isfinite(fair))
 			bar_measure(&bars[BAR_SCX], ours / fair, "%s pages: %.1f M against %.1f M", pages,
@@ -202,17 +194,17 @@ static void print_times(double ours, double theirs, double limit)
 static void print_far(enum kernel k, int class, int size)
 {
 	const struct run *r = far_run(k, class, size), *stock = far_run(STOCK, class, size);
-	const struct point *end = run_end(r), *there = run_reached(r, 90);
+	const struct point *end = run_end(r);
 	double cost = page_cost(k, class, size);
 
 	printf("%-9s %-5s %-12s", k ? "" : class_titles[class], k ? "" : sizes[size], source_titles[k]);
-	print_accesses(to_local(r, 90));
+	print_accesses(run_accesses_to(r, 90));
 	if (k)
-		print_times(to_local(r, 90), to_local(stock, 90), class ? 0 : bars[BAR_TIME].limit);
+		print_times(run_accesses_to(r, 90), run_accesses_to(stock, 90), class ? 0 : bars[BAR_TIME].limit);
 	else
 		printf(" %5s ", "");
-	if (there)
-		printf("%5.0f", there->seconds * 1e3);
+	if (isfinite(run_seconds_to(r, 90)))
+		printf("%5.0f", run_seconds_to(r, 90) * 1e3);
 	else
 		printf("%5s", "-");
 	printf("   %6.2f %8.2f %8.0f %8.1f", end->local_pages, r->end_local, end->hint_faults, end->kernel / 1e6);
@@ -251,22 +243,47 @@ static void print_table(void)
 		const struct run *r = far_run(STOCK, 0, s);
 
 		printf("%s%.1f M accesses to 90 %% in %s pages", s ? ", " : "",
-		       isfinite(to_local(r, 90)) ? to_local_scanning(r, 90) / 1e6 : INFINITY, sizes[s]);
+		       isfinite(run_accesses_to(r, 90)) ? to_local_scanning(r, 90) / 1e6 : INFINITY, sizes[s]);
 	}
 	printf(".\n");
 }
 
-/* The last point not after so many accesses; a run that ended before: its end. */
-static const struct point *at(const struct run *r, double accesses)
+/* The last point not after so many accesses; nr of them: the run had ended before. */
+static size_t at(const struct run *r, double accesses)
 {
 	size_t i;
 
 	for (i = 0; i + 1 < r->nr && r->point[i + 1].accesses <= accesses; i++)
 		;
-	return &r->point[i];
+	return i + 1 == r->nr && r->point[i].accesses < accesses ? r->nr : i;
 }
 
-static void print_course(const char *title, double of(const struct point *))
+/* At a point; nr of them: after the end. */
+typedef double (*value_fn)(const struct run *r, size_t i);
+
+static const struct point *point_at(const struct run *r, size_t i)
+{
+	return &r->point[i < r->nr ? i : r->nr - 1];
+}
+
+static double local_pages(const struct run *r, size_t i)
+{
+	return point_at(r, i)->local_pages;
+}
+
+static double local_accesses(const struct run *r, size_t i)
+{
+	double percent = i < r->nr ? r->point[i].local_accesses : r->end_local;
+
+	return percent < 0 ? 0 : percent;
+}
+
+static double kernel_millions(const struct run *r, size_t i)
+{
+	return point_at(r, i)->kernel / 1e6;
+}
+
+static void print_course(const char *title, value_fn of)
 {
 	static const int columns[] = { 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64 };
 
@@ -279,24 +296,9 @@ static void print_course(const char *title, double of(const struct point *))
 			for (int k = 0; k < NR_KERNELS; k++) {
 				printf("%-9s %-5s %-12s", k ? "" : class_titles[c], k ? "" : sizes[s], source_titles[k]);
 				for (unsigned int i = 0; i < ARRAY_SIZE(columns); i++)
-					printf(" %5.1f", of(at(far_run(k, c, s), columns[i] * 1e6)));
+					printf(" %5.1f", of(far_run(k, c, s), at(far_run(k, c, s), columns[i] * 1e6)));
 				printf("\n");
 			}
-}
-
-static double local_pages(const struct point *p)
-{
-	return p->local_pages;
-}
-
-static double local_accesses(const struct point *p)
-{
-	return p->local_accesses < 0 ? 0 : p->local_accesses;
-}
-
-static double kernel_millions(const struct point *p)
-{
-	return p->kernel / 1e6;
 }
 
 static const struct {
@@ -405,8 +407,8 @@ static void json_run(struct json_writer *w, enum kernel k, const struct run *r)
 	json_string(w, "class", r->class);
 	json_string(w, "pages", r->pages);
 	json_number(w, "memory_mb", r->memory_mb);
-	json_finite(w, "accesses_to_90", to_local(r, 90));
-	json_finite(w, "seconds_to_90", run_reached(r, 90) ? run_reached(r, 90)->seconds : INFINITY);
+	json_finite(w, "accesses_to_90", run_accesses_to(r, 90));
+	json_finite(w, "seconds_to_90", run_seconds_to(r, 90));
 	json_finite(w, "accesses_to_90_since_scan", to_local_scanning(r, 90));
 	json_number(w, "local_pages", run_end(r)->local_pages);
 	json_finite(w, "local_accesses", r->end_local < 0 ? INFINITY : r->end_local);
@@ -548,42 +550,50 @@ static void draw_mark(struct strbuf *s, const struct style *st, double x, double
 			  st->letter == 'B' ? "white\" stroke=\"#c05a00" : st->stroke);
 }
 
-static void draw_letter(struct strbuf *s, const struct style *st, double x, double y)
+/* Above the curve, or below where that is outside. */
+static void draw_letter(struct strbuf *s, const struct style *st, double x, double y, int y0)
 {
+	y += y - y0 < 24 ? 20 : -7;
 	sb_printf(s, "<text x=\"%.1f\" y=\"%.1f\" font-weight=\"bold\" font-size=\"14\" fill=\"%s\" stroke=\"white\" "
 		  "stroke-width=\"3\" paint-order=\"stroke\">%c</text>\n", x, y, st->stroke, st->letter);
 }
 
 /* A run that ended because all was local goes on as it was. */
 static void draw_curve(struct strbuf *s, const struct run *r, const struct style *st, int nr,
-		       double of(const struct point *), double max, int x0, int y0)
+		       value_fn of, double max, int x0, int y0)
 {
 	double every = PANEL_W / 7.0, next = every * (0.4 + 0.25 * nr), letter = PANEL_W * (0.16 + 0.2 * nr);
-	double x, y, last_x = 0, last_y = 0;
 	size_t first = of == local_accesses ? 1 : 0, i;
+	double x, y, last_x = x_of(r->point[first].accesses), last_y = y_of(of(r, first), max);
+
+	while (next <= last_x)
+		next += every;
+	letter = fmax(letter, last_x + 4);
 
 	sb_printf(s, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"%d\" stroke-dasharray=\"%s\" d=\"M",
 		  st->stroke, st->width, st->dash);
 	for (i = first; i < r->nr; i++) {
 		x = x0 + x_of(r->point[i].accesses);
-		y = y0 + y_of(of(&r->point[i]), max);
+		y = y0 + y_of(of(r, i), max);
 		sb_printf(s, "%s%.1f %.1f", i > first ? " L" : "", x, y);
 	}
-	sb_printf(s, " H%.1f\"/>\n", (double)x0 + PANEL_W);
+	sb_printf(s, " V%.1f H%.1f\"/>\n", y0 + y_of(of(r, r->nr), max), (double)x0 + PANEL_W);
 	for (i = first; i <= r->nr; i++) {
 		x = i < r->nr ? x_of(r->point[i].accesses) : PANEL_W;
-		y = i < r->nr ? y_of(of(&r->point[i]), max) : last_y;
+		y = y_of(of(r, i), max);
+		if (i == r->nr)
+			last_y = y;
 		for (; next <= x && next > last_x; next += every)
 			draw_mark(s, st, x0 + next, y0 + last_y + (y - last_y) * (next - last_x) / (x - last_x));
 		if (letter <= x && letter > last_x)
 			draw_letter(s, st, x0 + letter,
-				    y0 + last_y + (y - last_y) * (letter - last_x) / (x - last_x) - 7);
+				    y0 + last_y + (y - last_y) * (letter - last_x) / (x - last_x), y0);
 		last_x = x;
 		last_y = y;
 	}
 }
 
-static void draw_panel(struct strbuf *s, int size, const char *title, double of(const struct point *), double max,
+static void draw_panel(struct strbuf *s, int size, const char *title, value_fn of, double max,
 		       int x0, int y0)
 {
 	sb_printf(s, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"#fafafa\" stroke=\"#aaa\"/>\n",
