@@ -331,6 +331,14 @@ static double phase_cost(enum kernel k, const char *name)
 	return migrated > 0 ? n / migrated : 0;
 }
 
+/* By perf's counter of the same run. */
+static double perf_cost(enum kernel k)
+{
+	const struct point *end = run_end(counted_run(k, "far", sources[k]));
+
+	return end->migrated > 0 ? end->kernel / end->migrated : 0;
+}
+
 static void print_breakdown(void)
 {
 	if (!has_counted)
@@ -341,6 +349,7 @@ static void print_breakdown(void)
 		printf("%-31s %18.0f %18.0f\n", phase_titles[i].title, phase_cost(STOCK, phase_titles[i].name),
 		       phase_cost(SERIES, phase_titles[i].name));
 	printf("%-31s %18.0f %18.0f\n", "all", phase_cost(STOCK, NULL), phase_cost(SERIES, NULL));
+	printf("%-31s %18.0f %18.0f\n", "by perf's counter", perf_cost(STOCK), perf_cost(SERIES));
 }
 
 static void print_near_row(const char *title, double of(enum kernel k), double bar)
@@ -694,6 +703,9 @@ static void read_counted(const char *dir)
 		if (has_counted && (!counted_run(k, "far", sources[k]) || !counted_run(k, "shared", sources[k]) ||
 				    !counted_run(k, "shared", "off")))
 			fail(path, "lacks far or shared memory");
+		/* Two that count the same thing in different ways. */
+		if (has_counted && fabs(phase_cost(k, NULL) / perf_cost(k) - 1) > 0.1)
+			fail(path, "has counts of the plugin that are not those of perf, by more than a tenth");
 		free(path);
 	}
 }

@@ -62,7 +62,7 @@ far() {
 steps() {
 	local dir=$1 name=$2,$3,fair,base user=$4 kernel=$5 what i
 	mkdir -p "$dir"
-	run "$dir" "$2" "$3" fair base 0:0:0:0:0:0 1000000:0:1:0:0:0 2000000:90:2:0:100:0
+	run "$dir" "$2" "$3" fair base 0:0:0:0:0:0 1000000:0:1:0:0:0 2000000:90:$((2 * kernel)):0:100:0
 	what=$(printf ',"%s":%s' "${@:6}")
 	for i in 1 2; do
 		printf '{"region":2,"name":"%s","cpu":0,"user":%s,"kernel":%s,"phases":{%s}}\n' "$name" "$user" "$kernel" "${what#,}"
@@ -105,8 +105,8 @@ measure() { # VARIABLE=VALUE...
 		"$stock_switch" "$stock_tick" >>"$WORK/runs/stock/out"
 	printf '{"kind":"switch","result":{"switch":{"least":%s,"median":510},"tick":{"least":%s,"median":1010}}}\n' \
 		"$switched" "$tick" >>"$WORK/runs/series/out"
-	steps "$WORK/runs/stock-phases" far hint 1 1 other 500 scan 25000 fault 100000
-	steps "$WORK/runs/series-phases" far samples 1 1 other 500 decode 10000
+	steps "$WORK/runs/stock-phases" far hint 1 125500 other 500 scan 25000 fault 100000
+	steps "$WORK/runs/series-phases" far samples 1 10500 other 500 decode 10000
 	# a tenth as many instructions, and half of them more
 	for d in stock series; do steps "$WORK/runs/$d-phases" shared off 100000 1000 other 1; done
 	steps "$WORK/runs/stock-phases" shared hint 1000000 15000 other 1
@@ -143,7 +143,7 @@ check '  and a letter on each' test "$(grep -c '>[ABCD]</text>' "$WORK/s")" -eq 
 check '  nothing half-written is left' test -z "$(find "$WORK" -name '*.new' -o -name '[js].?*')"
 report --course
 check 'the course when asked for' says '^fair +base +hint faults +0\.0 .* 90\.0|^fair +base +hint faults +0\.0'
-.* 90\.0'
+check '  pages' says '^ +samples +40\.0 .* 90\.0'
 check '  and accesses, of programs only' says '^ +samples +50\.0 .* 50\.0'
 
 broken() { # NAME REGEX VARIABLE=VALUE...
@@ -237,6 +237,11 @@ sed -i 1d "$WORK/runs/stock-phases/accesses.jsonl"
 report
 check 'parts without a step' exits 2
 check '  says which' says 'of the 2 steps of far, hint it has 1'
+measure
+sed -i 's/"scan":25000/"scan":45000/' "$WORK/runs/stock-phases/accesses.jsonl"
+report
+check 'parts that are not the whole' exits 2
+check '  says so' says 'not those of perf'
 measure
 sed -i '/"shared"/d' "$WORK/runs/series-phases/out"
 report
