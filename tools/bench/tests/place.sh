@@ -225,7 +225,7 @@ measure near=1001000
 report --json "$WORK/j"
 check 'what a page costs, in parts' exits 0
 check '  each for a page, without what came after' says '^scans of page tables +500 +0$'
-check '  which a kernel does not have' says '^decoding its records +0 +200$'
+check '  which a kernel does not have' says '^samples: decoding +0 +200$'
 check '  and all' says '^all +2510 +210$'
 check '  in JSON' grep -q '"fault": 2000' "$WORK/j"
 sed -i '$d' "$WORK/runs/series-phases/accesses.jsonl"
