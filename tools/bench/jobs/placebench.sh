@@ -63,7 +63,7 @@ if [ "${NN_PHASES:-0}" = 1 ]; then
 else
 	near off 8000000
 fi
-[ "${NN_COSTS:-0}" = 0 ] || tell switch off fair base switch_cost --json --batches 40 --rounds 50
+[ "${NN_COSTS:-0}" = 0 ] || tell switch off fair base switch_cost --json --batches 20 --rounds 100
 
 set_sysctl kernel.numa_balancing=1
 source=hint
