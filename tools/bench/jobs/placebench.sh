@@ -12,7 +12,7 @@
 
 from=${NN_FROM:-3}
 mb=${NN_MB:-32}
-accesses=${NN_ACCESSES:-70000000}
+accesses=${NN_ACCESSES:-160000000}
 out=${NN_OUT:?not set: run this under nnboot}
 
 die() {
