@@ -12,7 +12,7 @@
 
 from=${NN_FROM:-3}
 mb=${NN_MB:-32}
-accesses=${NN_ACCESSES:-70000000}
+accesses=${NN_ACCESSES:-160000000}
 out=${NN_OUT:?not set: run this under nnboot}
 
 die() {
@@ -63,7 +63,7 @@ if [ "${NN_PHASES:-0}" = 1 ]; then
 else
 	near off 8000000
 fi
-[ "${NN_COSTS:-0}" = 0 ] || tell switch off fair base switch_cost --json --batches 40 --rounds 50
+[ "${NN_COSTS:-0}" = 0 ] || tell switch off fair base switch_cost --json --batches 20 --rounds 100
 
 set_sysctl kernel.numa_balancing=1
 source=hint

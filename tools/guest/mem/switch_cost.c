@@ -172,8 +172,8 @@ static void measure_tick(double *n)
 		unsigned long t = ticks();
 		uint64_t before = counted();
 
-		/* some 12 ms at an instruction in a nanosecond */
-		for (i = 0; i < 2000000; i++)
+		/* some 20 ms at an instruction in a nanosecond */
+		for (i = 0; i < 4000000; i++)
 			;
 		before = counted() - before;
 		t = ticks() - t;
