@@ -7,6 +7,8 @@ nearnode: NUMA-aware placement for sched_ext, as a kernel patch series
   make demo         install what is needed, build stock and patched kernels, boot
                     both on several NUMA topologies, show where each places tasks
   make check        prove the whole; ends in "N passed, N failed, N skipped"
+                    tools/build/check.sh NAME... runs some of its rows, like
+                    "spe: statistics"; they are in tools/build/steps.list
   make soak         what takes hours: storms, the debug kernel (results are kept
                     under Documentation/results/)
 
@@ -18,7 +20,7 @@ nearnode: NUMA-aware placement for sched_ext, as a kernel patch series
 
   make kernel       build the kernels          (KERNEL=stock|series ARCH= VARIANT=)
   make qemu         build our QEMU        (QEMU=built|distribution|PATH, QEMU_SRC=DIR
-                    QEMU_VARIANT=asan|debug QEMU_TARGETS=)
+                    QEMU_VARIANT=asan|debug|unpatched QEMU_TARGETS=)
   make qemu-tree    a git tree to edit its patches in; make qemu-export stores them
   make boot         boot a kernel and run a job       (KERNEL= TOPO= MODE= JOB=FILE)
                     ACCESSES=on counts its memory accesses by nodes

@@ -5,6 +5,8 @@
 # (tests/tcg/aarch64/system) and one of ours (tools/qemu/metal), and runs them on CPUs
 # of several kinds; saves and restores a machine that samples; then sees that QEMU
 # refuses what it cannot do.  One result each.
+#
+# metal.sh --compile TEST DIRECTORY: puts one of tools/qemu/metal there.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -171,6 +173,12 @@ repeats() { # TEST CPU ARGUMENT...
 	run "$@"
 	cmp -s "$WORK/first" "$WORK/out" && outcome 0 "$1 repeats itself" || outcome 1 "$1 repeats itself"
 }
+
+if [ "${1:-}" = --compile ]; then
+	compile "$2" "$NN_TOP/tools/qemu/metal"
+	cp -- "$WORK/$2" "$3/"
+	exit
+fi
 
 compile spe
 compile spe-fuzz
