@@ -35,6 +35,7 @@ table() {
 	kernel	hdr:zlib.h	zlib1g-dev
 	qemu	cmd:qemu-system-aarch64	qemu-system-arm
 	qemu-x86	cmd:qemu-system-x86_64	qemu-system-x86
+	efi	file:/usr/share/qemu-efi-aarch64/QEMU_EFI.fd	qemu-efi-aarch64
 	qemu-build	cmd:ninja		ninja-build
 	qemu-build	cmd:pkg-config	pkg-config
 	qemu-build	cmd:ccache	ccache
