@@ -188,6 +188,7 @@ for cpu in max,spe=on max,spe=on,spe-version=1.{0,1,2,3,4,5} max,spe=on,sve=off,
 	neoverse-n1,spe=on neoverse-v1,spe=on neoverse-n2,spe=on cortex-a57,spe=on; do
 	run spe "$cpu"
 done
+run spe max,spe=on,spe-min-interval=4096 -append 8
 run spe max,spe=on -icount shift=0
 
 run spe-inject max,spe=on -append none
@@ -208,6 +209,7 @@ repeats spe-fuzz max,spe=on -append "3 100000" -icount shift=1,sleep=off
 
 refuses "spe= that is neither on nor off" "'spe'" -M virt -cpu max,spe=perhaps
 refuses "an unknown version" "spe-version.*'2.0'" -M virt -cpu max,spe=on,spe-version=2.0
+refuses "an interval that there is none of" "spe-min-interval.* 1000" -M virt,gic-version=3 -cpu max,spe=on,spe-min-interval=1000
 refuses "a version without spe=on" "needs 'spe=on'" -M virt -cpu max,spe-version=1.0
 refuses "a cache of more than 1 GiB" "cannot be more" -M virt,gic-version=3 -cpu max,spe=on,spe-llc-size=2G
 refuses "a fault that there is none of" "cannot be injected" -M virt,gic-version=3 -cpu max,spe=on,x-spe-inject=fire
