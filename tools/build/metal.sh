@@ -60,7 +60,7 @@ start() {
 	shift 2
 	rm -f -- "$WORK"/{monitor,uart.in,uart.out}
 	mkfifo "$WORK"/{monitor,uart.in,uart.out}
-	timeout 120 "$QEMU_PROGRAM" -M virt,gic-version=3 -cpu "$cpu" -net none -display none -monitor stdio \
+	timeout 600 "$QEMU_PROGRAM" -M virt,gic-version=3 -cpu "$cpu" -net none -display none -monitor stdio \
 		-chardev "pipe,path=$WORK/uart,id=uart" -serial chardev:uart \
 		-semihosting-config enable=on,target=native,chardev=output -chardev "file,path=$WORK/out,append=on,id=output" \
 		"$@" -kernel "$WORK/$test" <"$WORK/monitor" >"$WORK/monitor.log" 2>&1 &
@@ -83,7 +83,7 @@ send_byte() { timeout 5 sh -c 'printf x >"$1"' send "$WORK/uart.in"; }
 # Waits until the guest says so; a guest that has ended never will.
 said() { # LINE
 	local i
-	for ((i = 0; i < 600; i++)); do
+	for ((i = 0; i < 1800; i++)); do
 		! grep -qx "$1" "$WORK/out" 2>/dev/null || return 0
 		kill -0 "$PID" 2>/dev/null || break
 		sleep 0.1
@@ -96,7 +96,7 @@ said() { # LINE
 recorded() {
 	local i at
 	at=$("${CC%gcc}nm" "$WORK/spe-live" | awk '$3 == "buffer" { print "0x" $1 }')
-	for ((i = 0; i < 300; i++)); do
+	for ((i = 0; i < 1800; i++)); do
 		tell "$(printf 'xp /1bx 0x%x' $((at + ($1 - 1) * 64)))"
 		sleep 0.1
 		[ "$(sed -n '$!h; $x; $s/.*: 0x/0x/p' "$WORK/monitor.log" | tr -d '\r')" != 0xb0 ] || return 0
@@ -113,7 +113,7 @@ save_restore() {
 	tell quit
 	finish && [ -s "$WORK/state" ] || return 1
 	start spe-live "$1" -incoming "file:$WORK/state"
-	for ((i = 0; i < 300; i++)); do
+	for ((i = 0; i < 1800; i++)); do
 		tell info status
 		sleep 0.1
 		! grep -q '^VM status: running' "$WORK/monitor.log" || return 0
