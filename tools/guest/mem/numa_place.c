@@ -455,7 +455,7 @@ static void usage(FILE *f)
 		"  --roam             may go to other CPUs once the memory is there; shows the node\n"
 		"  --sleep US         sleep so long a hundred times in each step\n"
 		"  --drive NODE       with --roam: when --until is reached, use the memory from NODE\n"
-		"                     for a step, then go where the scheduler likes for 30 more\n"
+		"                     for a tenth of a step, then go where the scheduler likes for 30 more\n"
 		"  --fifo             as a real-time task\n"
 		"  --json             for programs\n", REGION);
 }
@@ -602,13 +602,16 @@ static void take_step(struct walk *w, char *memory, struct state *s)
 	looking += now() - t;
 }
 
-/* From elsewhere for a step: does the task go back or does its memory come? */
+/* From elsewhere for a moment: does the task go back or does its memory come? */
 static void drive_away(struct walk *w, char *memory, struct state *s)
 {
+	unsigned long whole = opt.step;
 	int i;
 
 	run_on(cpu_of(opt.drive));
+	opt.step = whole > 10 ? whole / 10 : 1;
 	take_step(w, memory, s);
+	opt.step = whole;
 	run_anywhere();
 	for (i = 0; i < 30; i++)
 		take_step(w, memory, s);
