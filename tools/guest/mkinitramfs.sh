@@ -114,7 +114,7 @@ cp -- "$GUEST"/jobs/* "$tree/nn/jobs/"
 cp -- "$GUEST/result.sh" "$tree/nn/lib/"
 chmod 755 "$tree/init" "$tree"/nn/jobs/*
 build nnrun
-for p in numa_place numa_same mem_attrib mem_perf mem_privilege; do
+for p in numa_place numa_same mem_attrib mem_perf mem_privilege mem_storm; do
 	build "mem/$p" -pthread "-I$NN_TOP/tools/qemu/accesses"
 done
 "${GNU}strip" "$tree/nn/bin"/*
