@@ -118,7 +118,7 @@ cp -- "$GUEST"/jobs/* "$tree/nn/jobs/"
 cp -- "$GUEST/result.sh" "$tree/nn/lib/"
 chmod 755 "$tree/init" "$tree"/nn/jobs/*
 build nnrun
-for p in numa_place switch_cost numa_same mem_attrib mem_privilege; do
+for p in switch_cost numa_place numa_same mem_attrib mem_perf mem_privilege mem_storm; do
 	build "mem/$p" -pthread "-I$NN_TOP/tools/qemu/accesses"
 done
 build affload

@@ -52,7 +52,7 @@ static struct {
 	unsigned long samples;
 	unsigned int processes, cpus, seconds;
 	unsigned long period;
-	bool no_numa, lie, json;
+	bool no_numa, flip, lie, json;
 } opt = {
 	.samples = 50000,
 	.processes = 8,
@@ -514,6 +514,7 @@ static void usage(FILE *f)
 		"  --seconds N     give up after that (600)\n"
 		"  --period N      operations from one sample to the next (1024)\n"
 		"  --no-numa       trace only, without NUMA balancing by samples\n"
+		"  --flip          sampling is switched off and on all the time\n"
 		"  --lie           processes use each other's ranges: must be noticed\n"
 		"  --json          for programs\n");
 }
@@ -527,6 +528,7 @@ static void parse(int argc, char **argv)
 		{ "seconds", required_argument, NULL, 't' },
 		{ "period", required_argument, NULL, 'P' },
 		{ "no-numa", no_argument, NULL, 'n' },
+		{ "flip", no_argument, NULL, 'f' },
 		{ "lie", no_argument, NULL, 'l' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
@@ -542,6 +544,7 @@ static void parse(int argc, char **argv)
 		case 't': opt.seconds = number(optarg, "--seconds", 1, 1000000); break;
 		case 'P': opt.period = number(optarg, "--period", 16, 1U << 30); break;
 		case 'n': opt.no_numa = true; break;
+		case 'f': opt.flip = true; break;
 		case 'l': opt.lie = true; break;
 		case 'j': opt.json = true; break;
 		case 'h': usage(stdout); exit(0);
@@ -556,7 +559,7 @@ int main(int argc, char **argv)
 {
 	unsigned int alive = 0;
 	bool crashed = false;
-	double start;
+	double start, flipped = 0;
 	int status;
 	pid_t pid;
 
@@ -585,6 +588,11 @@ int main(int argc, char **argv)
 		}
 		if (!check_buffers())
 			usleep(2000);
+		if (opt.flip && now() > flipped + 0.1) {
+			must_write(SYSCTL "mem_sampling_enable", "0");
+			must_write(SYSCTL "mem_sampling_enable", "1");
+			flipped = now();
+		}
 	}
 	__atomic_store_n(&shared->stop, true, __ATOMIC_RELAXED);
 	while (alive && waitpid(-1, &status, 0) > 0) {
