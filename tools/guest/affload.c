@@ -11,6 +11,7 @@
  *   -n NAME   its comm           -c CPUS   its affinity, such as 0-3
  *   -N NICE   -u UID  -g GID     -s US     sleeps so long after each burst
  *   -b US     length of a burst, 1000
+ *   -t UPTIME sleeps until then, in seconds since boot, so that several begin at once
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -68,13 +69,13 @@ static int by_value(const void *a, const void *b)
 
 int main(int argc, char **argv)
 {
-	double start, end, now, last, gap = 0, burst = 0.001, pause = 0, begin;
+	double start, end, now, last, gap = 0, burst = 0.001, pause = 0, begin, at = 0;
 	unsigned long moves = 0, wrong = 0, nr_late = 0, turns = 0;
 	cpu_set_t seen, may;
 	const char *name = "affload";
 	int c, cpu, prev = -1;
 
-	while ((c = getopt(argc, argv, "n:c:N:u:g:s:b:")) != -1) {
+	while ((c = getopt(argc, argv, "n:c:N:u:g:s:b:t:")) != -1) {
 		switch (c) {
 		case 'n':
 			name = optarg;
@@ -99,6 +100,9 @@ int main(int argc, char **argv)
 		case 's':
 			pause = atof(optarg) / 1e6;
 			break;
+		case 't':
+			at = atof(optarg);
+			break;
 		case 'b':
 			burst = atof(optarg) / 1e6;
 			break;
@@ -113,6 +117,11 @@ int main(int argc, char **argv)
 
 	/* the scheduler sees what we have become when we are woken */
 	usleep(20000);
+	if (at > clock_of(CLOCK_BOOTTIME)) {
+		struct timespec ts = { at, (at - (time_t)at) * 1e9 };
+
+		clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &ts, NULL);
+	}
 	CPU_ZERO(&seen);
 	if (sched_getaffinity(0, sizeof(may), &may))
 		die("sched_getaffinity");
