@@ -11,6 +11,7 @@
  *   -n NAME   its comm           -c CPUS   its affinity, such as 0-3
  *   -N NICE   -u UID  -g GID     -s US     sleeps so long after each burst
  *   -b US     length of a burst, 1000
+ *   -t UPTIME sleeps until then, in seconds since boot, so that several begin at once
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -68,13 +69,14 @@ static int by_value(const void *a, const void *b)
 
 int main(int argc, char **argv)
 {
-	double start, end, now, last, gap = 0, burst = 0.001, pause = 0, begin;
+	double end, now, last, gap = 0, burst = 0.001, pause = 0, begin, at = 0;
 	unsigned long moves = 0, wrong = 0, nr_late = 0, turns = 0;
 	cpu_set_t seen, may;
+	struct timespec ts;
 	const char *name = "affload";
 	int c, cpu, prev = -1;
 
-	while ((c = getopt(argc, argv, "n:c:N:u:g:s:b:")) != -1) {
+	while ((c = getopt(argc, argv, "n:c:N:u:g:s:b:t:")) != -1) {
 		switch (c) {
 		case 'n':
 			name = optarg;
@@ -99,6 +101,9 @@ int main(int argc, char **argv)
 		case 's':
 			pause = atof(optarg) / 1e6;
 			break;
+		case 't':
+			at = atof(optarg);
+			break;
 		case 'b':
 			burst = atof(optarg) / 1e6;
 			break;
@@ -111,15 +116,19 @@ int main(int argc, char **argv)
 		return 2;
 	}
 
-	/* the scheduler sees what we have become when we are woken */
-	usleep(20000);
+	/* The scheduler sees what we have become when we are woken; it may be slow to do that. */
+	if (at < clock_of(CLOCK_BOOTTIME) + 0.02)
+		at = clock_of(CLOCK_BOOTTIME) + 0.02;
+	ts = (struct timespec) { at, (at - (time_t)at) * 1e9 };
+	clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &ts, NULL);
 	CPU_ZERO(&seen);
 	if (sched_getaffinity(0, sizeof(may), &may))
 		die("sched_getaffinity");
-	start = last = begin = clock_of(CLOCK_MONOTONIC);
-	end = start + atof(argv[optind]);
+	last = at;
+	begin = clock_of(CLOCK_BOOTTIME);
+	end = at + atof(argv[optind]);
 	for (;;) {
-		now = clock_of(CLOCK_MONOTONIC);
+		now = clock_of(CLOCK_BOOTTIME);
 		if (now - last > gap)
 			gap = now - last;
 		last = now;
@@ -133,10 +142,9 @@ int main(int argc, char **argv)
 		if (now >= end)
 			break;
 		if (pause > 0 && now - begin >= burst) {
-			struct timespec ts = { (time_t)pause, (pause - (time_t)pause) * 1e9 };
-
+			ts = (struct timespec) { pause, (pause - (time_t)pause) * 1e9 };
 			nanosleep(&ts, NULL);
-			begin = clock_of(CLOCK_MONOTONIC);
+			begin = clock_of(CLOCK_BOOTTIME);
 			late[nr_late++ % MAX_LATE] = begin - now - pause;
 			last = begin;
 		}

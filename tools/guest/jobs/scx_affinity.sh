@@ -172,13 +172,14 @@ cat >$conf <<-'END'
 }
 END
 start
+at=$(awk '{ print int($1) + 3 }' /proc/uptime)
 (
-	affload -n one-a 6 &
-	affload -n one-b 6 &
-	affload -n one-c -N 5 6 &
-	affload -n heavy-a 6 &
-	affload -n heavy-b 6 &
-	affload -n light 6 &
+	affload -n one-a -t "$at" 6 &
+	affload -n one-b -t "$at" 6 &
+	affload -n one-c -t "$at" -N 5 6 &
+	affload -n heavy-a -t "$at" 6 &
+	affload -n heavy-b -t "$at" 6 &
+	affload -n light -t "$at" 6 &
 	wait
 ) >$out 2>&1
 cat $out >>$log
@@ -206,19 +207,20 @@ cat >$conf <<-'END'
 }
 END
 start
+at=$(awk '{ print int($1) + 4 }' /proc/uptime)
 (
 	i=0
 	while [ $i -lt 12 ]; do
-		affload -n "crit-$i" 6 &
+		affload -n "crit-$i" -t "$at" 6 &
 		i=$((i + 1))
 	done
-	affload -n batch-a 6 &
-	affload -n batch-b 6 &
-	affload -n batch-pin -c 3 6 &
-	affload -n batch-two -c 1,6 6 &
-	affload -n away-pin -c 0 6 &
-	affload -n away-two -c 0-2 -s 2000 6 &
-	affload -n rest-slp -s 5000 6 &
+	affload -n batch-a -t "$at" 6 &
+	affload -n batch-b -t "$at" 6 &
+	affload -n batch-pin -c 3 -t "$at" 6 &
+	affload -n batch-two -c 1,6 -t "$at" 6 &
+	affload -n away-pin -c 0 -t "$at" 6 &
+	affload -n away-two -c 0-2 -s 2000 -t "$at" 6 &
+	affload -n rest-slp -s 5000 -t "$at" 6 &
 	wait
 ) >$out 2>&1
 cat $out >>$log
@@ -228,8 +230,14 @@ result $? "no task runs where its affinity forbids, whatever its layer has"
 # 100 ms, a scan of 25, then 5 slices of 2 ms for each of the 7 that may be before it,
 # and as much again for a host that is not always there
 worst=$(awk '{ for (i = 1; i < NF; i++) if ($i == "gap" && $(i + 1) > m) m = $(i + 1) } END { print m }' $out)
-echo "# 12 critical hogs that may preempt on 8 CPUs, 7 others: longest wait of any $worst ms, helped $(value helped batch) times"
-awk -v w="$worst" 'BEGIN { exit !(w > 0 && w < 400) }'
+saw=0
+for l in critical batch away rest; do
+	ms=$(($(value wait_max_ns $l) / 1000000))
+	[ "$ms" -le "$saw" ] || saw=$ms
+done
+helped=$(($(value helped batch) + $(value helped away) + $(value helped rest)))
+echo "# 12 critical hogs that may preempt on 8 CPUs, 7 others: longest wait $worst ms as they saw it, $saw as the scheduler did; helped $helped times"
+awk -v w="$worst" -v s="$saw" 'BEGIN { exit !(w > 0 && w < 400 && s < 400) }' && [ "$helped" -gt 0 ]
 result $? "under a saturating critical layer all run, within the bound"
 stop
 
@@ -308,7 +316,7 @@ while [ $i -lt "$NN_HOTPLUGS" ]; do
 	usleep 200000
 done
 for _ in 1 2 3; do
-	wait_state enabled && sleep 1
+	kill -0 $pid && wait_state enabled && sleep 1
 done
 [ "$(cat $state)" = enabled ] || ok=1
 [ $ok = 0 ] && kill -0 $pid && kill -0 $load && grep -q 'CPUs came or went' $log
