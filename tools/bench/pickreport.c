@@ -16,6 +16,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "bars.h"
+
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define MAX_TOPOLOGIES	64
 #define MAX_BOOTS	64
@@ -348,42 +350,6 @@ static double near_half(const struct topology *t, enum kernel k, const char *mod
 
 /* The bars */
 
-struct bar {
-	const char *title;
-	double limit, worst;
-	bool at_least;		/* or at most */
-	int measured, unmeasured;
-	char where[160], missing[160];
-};
-
-__attribute__((format(printf, 3, 4))) static void measure(struct bar *b, double v, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (!b->measured++ || (b->at_least ? v < b->worst : v > b->worst)) {
-		b->worst = v;
-		va_start(ap, fmt);
-		vsnprintf(b->where, sizeof(b->where), fmt, ap);
-		va_end(ap);
-	}
-}
-
-__attribute__((format(printf, 2, 3))) static void not_measured(struct bar *b, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (b->unmeasured++)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(b->missing, sizeof(b->missing), fmt, ap);
-	va_end(ap);
-}
-
-static bool cleared(const struct bar *b)
-{
-	return b->measured && !b->unmeasured && (b->at_least ? b->worst >= b->limit : b->worst <= b->limit + 1e-9);
-}
-
 enum { BAR_OPTIMAL, BAR_REMOTE, BAR_BUSY, BAR_LOCAL, BAR_SPREAD, BAR_STORM, NR_BARS };
 
 static struct bar bars[] = {
@@ -566,13 +532,13 @@ static void measure_records(const struct topology *t)
 				die("%s, boot %d of series: optimal_pct=%s is no percentage", t->name, n + 1,
 				    value(r, "optimal_pct"));
 			if (!strcmp(r->kind, "drain"))
-				measure(&bars[BAR_OPTIMAL], number(r, "optimal_pct"), "%s, %s, %s, %s, %s",
-					t->name, value(r, "mode"), value(r, "via"), value(r, "api"),
-					value(r, "mask"));
+				bar_measure(&bars[BAR_OPTIMAL], number(r, "optimal_pct"), "%s, %s, %s, %s, %s",
+					    t->name, value(r, "mode"), value(r, "via"), value(r, "api"),
+					    value(r, "mask"));
 			if (!strcmp(r->kind, "spread") && is_selector(r))
-				measure(&bars[BAR_SPREAD], number(r, "worst_ratio"), "%s, %s, %s, %s, %s picks a node",
-					t->name, value(r, "mode"), value(r, "via"), value(r, "api"),
-					value(r, "picks"));
+				bar_measure(&bars[BAR_SPREAD], number(r, "worst_ratio"), "%s, %s, %s, %s, %s picks a node",
+					    t->name, value(r, "mode"), value(r, "via"), value(r, "api"),
+					    value(r, "picks"));
 		}
 	}
 }
@@ -586,11 +552,11 @@ static void measure_cost(const struct topology *t, enum kernel k, int bar, const
 				double x = insns(t, k, modes[m], vias[v], selectors[a], situation);
 
 				if (base > 0 && x >= 0)
-					measure(&bars[bar], x / base, "%s, %s, %s, %s: %.0f against %.0f",
-						t->name, mode_titles[m], vias[v], selectors[a], x, base);
+					bar_measure(&bars[bar], x / base, "%s, %s, %s, %s: %.0f against %.0f",
+						    t->name, mode_titles[m], vias[v], selectors[a], x, base);
 				else
-					not_measured(&bars[bar], "%s, %s, %s, %s", t->name, mode_titles[m],
-						     vias[v], selectors[a]);
+					bar_lacks(&bars[bar], "%s, %s, %s, %s", t->name, mode_titles[m],
+						  vias[v], selectors[a]);
 			}
 }
 
@@ -602,10 +568,10 @@ static void measure_storms(const struct topology *t)
 			double x = storm(t, SERIES, modes[m], storms[s]);
 
 			if (base > 0 && x >= 0)
-				measure(&bars[BAR_STORM], x / base, "%s, %s, %s tasks: %.0f against %.0f",
-					t->name, mode_titles[m], storms[s], x, base);
+				bar_measure(&bars[BAR_STORM], x / base, "%s, %s, %s tasks: %.0f against %.0f",
+					    t->name, mode_titles[m], storms[s], x, base);
 			else
-				not_measured(&bars[BAR_STORM], "%s, %s, %s tasks", t->name, mode_titles[m], storms[s]);
+				bar_lacks(&bars[BAR_STORM], "%s, %s, %s tasks", t->name, mode_titles[m], storms[s]);
 		}
 }
 
@@ -617,9 +583,9 @@ static void measure_bars(void)
 		measure_records(t);
 		for (int m = 0; m < 2; m++) {
 			if (of_drain(t, SERIES, modes[m], "optimal_pct") < 0)
-				not_measured(&bars[BAR_OPTIMAL], "%s, %s", t->name, mode_titles[m]);
+				bar_lacks(&bars[BAR_OPTIMAL], "%s, %s", t->name, mode_titles[m]);
 			if (t->nodes > 1 && crowding(t, SERIES, modes[m]) < 0)
-				not_measured(&bars[BAR_SPREAD], "%s, %s", t->name, mode_titles[m]);
+				bar_lacks(&bars[BAR_SPREAD], "%s, %s", t->name, mode_titles[m]);
 		}
 		measure_storms(t);
 		if (!costs_judged(t))
@@ -632,31 +598,8 @@ static void measure_bars(void)
 
 static int print_bars(void)
 {
-	int bad = 0;
-
 	printf("\nBars for the series:\n");
-	for (unsigned int i = 0; i < NR_BARS; i++) {
-		const struct bar *b = &bars[i];
-
-		/* Nothing here that it applies to: no bar. Something without a figure: missed. */
-		if (!b->measured && !b->unmeasured) {
-			printf("  -               %s: applies to no topology here\n", b->title);
-			continue;
-		}
-		if (!cleared(b))
-			bad++;
-		printf("  %-6s", cleared(b) ? "ok" : "MISSED");
-		if (b->measured)
-			printf(" %7.2f  %s (bar: %s %.2f)\n                  %s: %s\n", b->worst, b->title,
-			       b->at_least ? "at least" : "at most", b->limit,
-			       b->at_least ? "least" : "most", b->where);
-		else
-			printf("          %s\n", b->title);
-		if (b->unmeasured)
-			printf("                  not measured: %s%s\n", b->missing,
-			       b->unmeasured > 1 ? " and more" : "");
-	}
-	return bad;
+	return bars_print(bars, NR_BARS, "applies to no topology here");
 }
 
 /* Files: written beside, then renamed. */
@@ -714,7 +657,7 @@ static void write_json(const char *path)
 			fprintf(f, "%.4f", bars[i].worst);
 		else
 			fprintf(f, "null");
-		fprintf(f, ", \"cleared\": %s, \"where\": \"", cleared(&bars[i]) ? "true" : "false");
+		fprintf(f, ", \"cleared\": %s, \"where\": \"", bar_cleared(&bars[i]) ? "true" : "false");
 		json_text(f, bars[i].where);
 		fprintf(f, "\" }");
 	}

@@ -9,7 +9,7 @@
 #                                       OPTION is for the plugin, like cache=32K:8:64
 #
 # ARCH=arm64|x86_64; IMAGE= is a kernel to boot instead of the series'; QEMU= is
-# another QEMU; TIMEOUT= and APPEND= are as for make boot.
+# another QEMU, "built" ours; TIMEOUT= and APPEND= are as for make boot.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -45,6 +45,11 @@ build() {
 run_test() { # TOPOLOGY MODE [OPTION]
 	local topo=$1 mode=$2 option=${3:-} dir where initrd rc=0 name
 	name="accesses on $ARCH $topo, $mode${option:+, $option}"
+	if [ "${QEMU:-}" = built ]; then
+		QEMU=$("$NN_BUILD/qemu.sh" path)
+		name+=" (QEMU built)"
+		[ "$ARCH" != arm64 ] || APPEND="NN_HIDDEN=1${APPEND:+ $APPEND}"
+	fi
 	dir=$("$0" build)
 	"$NN_BUILD/packages.sh" "$([ "$ARCH" = arm64 ] && echo qemu || echo qemu-x86)" >&2
 	(with_lock harness >&2 && make -s -C "$NN_TOP/tools/harness" >&2) || die "the harness does not build (see above)"
@@ -53,7 +58,7 @@ run_test() { # TOPOLOGY MODE [OPTION]
 		image=$("$NN_BUILD/kernel.sh" dir series)/$IMAGE
 	fi
 	initrd=$("$NN_TOP/tools/guest/mkinitramfs.sh")
-	where=$NN_CACHE/out/check/accesses-$ARCH-$(basename "$topo" .topo)-$mode${option:+-${option//[^a-z0-9]/-}}
+	where=$NN_CACHE/out/check/accesses-$ARCH-$(basename "$topo" .topo)-$mode${option:+-${option//[^a-z0-9]/-}}${QEMU:+-$(hash_text <<<"$QEMU" | cut -c1-8)}
 	rm -rf -- "$where"
 	mkdir -p "$where"
 	"$NNBOOT" --arch "$ARCH" ${QEMU:+--qemu "$QEMU"} --kernel "$image" --initrd "$initrd" --topo "$topo" \

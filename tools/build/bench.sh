@@ -1,13 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# bench.sh bench   the bars: BOOTS= (5) boots of stock and series each on every
-#                  topology or those in TOPO=, then the comparison
-# bench.sh demo    the same with one boot on a few topologies, for the eye
+# bench.sh bench [picks|place]   the bars of both series, or of one
+# bench.sh demo [picks|place]    the same with less that is measured and no bars, for the eye
 #
-# Each guest counts instructions (icount) while it picks every idle CPU from each
-# start CPU.  A boot that is there already, of the same kernels and programs, is
-# not repeated.  Results go to OUT= or the cache.  QEMU= as for guest.sh.
+# picks: which idle CPUs are picked. BOOTS= (5) boots of stock and series each on every
+# topology or those in TOPO=, then the comparison. Each guest counts instructions
+# (icount) while it picks every idle CPU from each start CPU. QEMU= as for guest.sh.
+#
+# place: how misplaced memory comes to its user, by hint faults in stock and by samples
+# in series. One boot of each on ring8: CPUs with SPE on our QEMU, icount, and the plugin
+# that counts accesses. With TOPO= it must be asked for.
+#
+# A boot that is there already, of the same kernels and programs, is not repeated.
+# Results go to OUT= or the cache.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -110,13 +116,17 @@ sizes() { # STOCKDIR SERIESDIR
 			$1 - code, ($1 - code) * 100 / code, $2 - data }'
 }
 
+report_program() {
+	make -s -C "$BENCH" report OUTPUT="$NN_CACHE/guest/host" >/dev/null || die "the report does not build (see above)"
+}
+
 compare() { # NAME BOOTS TOPOLOGY... : OPTIONS in REPORT_OPTIONS
 	local name=$1 boots=$2 runs=$NN_CACHE/out/bench view out topo k n rc=0
 	shift 2
 	out=${OUT:-$NN_CACHE/out/$name}
 	"$NN_BUILD/packages.sh" base kernel "$ARCH_PURPOSE" guest bpf qemu
 	run "$runs" "$boots" "$@"
-	make -s -C "$BENCH" report OUTPUT="$NN_CACHE/guest/host" >/dev/null || die "the report does not build (see above)"
+	report_program
 	# What this call asked for, out of all that was ever measured.
 	view=$(mktemp -d "$(cache_dir tmp)/view.XXXXXX")
 	NN_TRASH+=("$view")
@@ -140,14 +150,124 @@ compare() { # NAME BOOTS TOPOLOGY... : OPTIONS in REPORT_OPTIONS
 	exit "$rc"
 }
 
+# --- place --------------------------------------------------------------------
+
+# The addresses of the functions in phases.list, for the plugin "phases".
+phases_of() { # KERNELDIR
+	sed 's/#.*//' "$BENCH/phases.list" | awk 'NR == FNR { if (NF) phase[$2] = $1; next }
+		$2 ~ /^[tT]$/ { name = $3; sub(/\..*/, "", name); if (name in phase) print "0x" $1, phase[name] }' - "$1/System.map"
+}
+
+# In a subshell, as boot(). place() has prepared all.
+place_boot() ( # DIR KERNELDIR APPEND PLUGIN[,OPTION...]
+	dir=$1
+	with_lock "bench-place-$(basename "$dir")"
+	key=$({
+		cat "$2/key" "$ACCESSES/key" "$BENCH/jobs/placebench.sh" "$BENCH/phases.list" <("$NNBOOT" --print-topo ring8 --json)
+		sha256_of "$PROGRAM"
+		echo "$3 $4 ${INITRD##*/}"
+	} | hash_text)
+	[ "$(cat "$dir/key" 2>/dev/null)" != "$key" ] || return 0
+	rm -rf -- "$dir"
+	mkdir -p "$dir"
+	phases_of "$2" >"$dir/phases"
+	"$NNBOOT" --arch "$ARCH" --qemu "$PROGRAM" --kernel "$2/$IMAGE" --initrd "$INITRD" --topo ring8 --mode icount --spe \
+		--timeout "${TIMEOUT:-1800}" --append "NN_FROM=3 $3" --accesses "$ACCESSES/${4/LIST/$dir/phases}" \
+		--job "$BENCH/jobs/placebench.sh" --out "$dir" >"$dir/summary" 2>&1 || return 1
+	printf '%s\n' "$key" >"$dir/key"
+)
+
+# Both kernels at once, as run() does.
+place_boots() { # DIR SUFFIX APPEND PLUGIN
+	local pid bad='' t0=$SECONDS
+	place_boot "$1/stock$2" "$STOCK" "$3" "$4" &
+	pid=$!
+	place_boot "$1/series$2" "$SERIES" "$3" "$4" || bad=series
+	wait "$pid" || bad=stock
+	if [ -n "$bad" ]; then
+		cat "$1/$bad$2/summary" >&2
+		[ ! -s "$1/$bad$2/job.log" ] || tail -n 5 "$1/$bad$2/job.log" >&2
+		die "the $bad kernel's boot failed" "Its console and results: $1/$bad$2"
+	fi
+	note "two boots: $((SECONDS - t0)) s"
+}
+
+size_of() { # STRUCT KERNELDIR
+	pahole -C "$1" "$2/vmlinux" | sed -n 's,.*/\* size: \([0-9]*\).*,\1,p'
+}
+
+memory() { # STOCKDIR SERIESDIR
+	local s
+	say
+	say "Memory that sampling takes, in bytes:"
+	for s in task_struct mm_struct; do
+		printf '  each %-13s %d, in stock %d\n' "$s" "$(size_of "$s" "$2")" "$(size_of "$s" "$1")"
+	done
+	printf '  each task that is or was sampled  %d more, with its ring\n' "$(size_of mem_sampling_task "$2")"
+	printf '  each CPU                          %d, and while it is enabled %d for an event and a page for its records\n' \
+		$(($(size_of spe_cpu "$2") + $(size_of arm_spe_kernel_cpu "$2"))) "$(size_of perf_event "$2")"
+}
+
+place() { # bench|demo
+	local runs out costs=0 options=() rc=0
+	if [ "$ARCH" != arm64 ]; then
+		note "no emulated hardware samples memory accesses on $ARCH: place is not measured"
+		return
+	fi
+	if [ "$1" = bench ]; then costs=1; else options=(--course --no-bars); fi
+	runs=$NN_CACHE/out/bench-place/$1
+	out=${OUT:-$NN_CACHE/out/$1}
+	"$NN_BUILD/packages.sh" base kernel arm64 guest bpf qemu-build
+	make -s -C "$NN_TOP/tools/harness" || die "the harness does not build (see above)"
+	PROGRAM=$(QEMU=built "$NN_BUILD/qemu.sh" path) || exit 1
+	"$NN_BUILD/kernel.sh" build both
+	STOCK=$("$NN_BUILD/kernel.sh" dir stock)
+	SERIES=$("$NN_BUILD/kernel.sh" dir series)
+	ACCESSES=$("$NN_BUILD/accesses.sh" build)
+	INITRD=$("$NN_BUILD/guest.sh" initrd stock)
+	report_program
+	step "measuring: misplaced memory on ring8; what is there already is not repeated"
+	mkdir -p "$runs"
+	place_boots "$runs" '' NN_COSTS=$costs accesses.so,space=user
+	[ "$costs" = 0 ] || place_boots "$runs" -phases NN_PHASES=1 phases.so,list=LIST
+	mkdir -p "$out"
+	say
+	"$NN_CACHE/guest/host/placereport" ${options[@]+"${options[@]}"} --json "$out/place.json" --svg "$out/place.svg" "$runs" |
+		tee "$out/place.txt" || rc=$?
+	[ "$rc" -le 1 ] || exit "$rc"
+	[ "$costs" = 0 ] || memory "$STOCK" "$SERIES" | tee -a "$out/place.txt"
+	say
+	say "Table:   $out/place.txt"
+	say "JSON:    $out/place.json"
+	say "Picture: $out/place.svg"
+	exit "$rc"
+}
+
 ARCH_PURPOSE=$([ "$ARCH" = arm64 ] && echo arm64 || echo x86)
 REPORT_OPTIONS=()
 # shellcheck disable=SC2086  # TOPO may be a list
-case ${1:-} in
-bench) compare bench "${BOOTS:-5}" ${TOPO:-1node 2node ring4 mesh4 asym4 cpuless4 sparse6 kunpeng920 smt4 ring8 glueless8 ring16 ring64 torus64} ;;
-demo)
+case $*: in
+'bench picks:')
+	compare bench "${BOOTS:-5}" ${TOPO:-1node 2node ring4 mesh4 asym4 cpuless4 sparse6 kunpeng920 smt4 ring8 glueless8 ring16 ring64 torus64}
+	;;
+'demo picks:')
 	REPORT_OPTIONS=(--order --no-bars)
 	compare demo "${BOOTS:-1}" ${TOPO:-2node ring4 kunpeng920 glueless8 ring8}
 	;;
-*) die "usage: bench.sh bench|demo" ;;
+'bench place:') place bench ;;
+'demo place:') place demo ;;
+bench: | demo:)
+	# A part that fails does not keep the other from being shown.
+	worst=0
+	for part in picks place; do
+		# Topologies are for the picks.
+		[ $part = picks ] || [ -z "${TOPO:-}" ] || continue
+		rc=0
+		"$0" "$1" $part || rc=$?
+		[ "$rc" -le "$worst" ] || worst=$rc
+		say
+	done
+	exit "$worst"
+	;;
+*) die "usage: bench.sh bench|demo [picks|place]" ;;
 esac

@@ -122,7 +122,7 @@ main() {
 	[ -f "$LIST" ] || die "there is no list of steps: $LIST"
 	# All at once, so that there is one question.
 	[ "$LIST" != "$NN_BUILD/steps.list" ] ||
-		"$NN_BUILD/packages.sh" base kernel arm64 x86 guest perf bpf qemu qemu-build lint
+		"$NN_BUILD/packages.sh" base kernel arm64 x86 guest perf bpf qemu qemu-build lint affinity
 	while IFS= read -r row <&9; do
 		row=$(sed -E 's/^#.*//; s/\t+/\t/g' <<<"$row")
 		[ -n "$row" ] || continue

@@ -15,6 +15,7 @@
 # MACHINE=spe: CPUs with Arm's Statistical Profiling Extension, on our QEMU, with
 # perf and our modules on board; MACHINE=spe:MODEL[,PROPERTY=VALUE...] another CPU
 # than "max".
+# A kernel of the variant "acpi" boots through UEFI firmware, which has ACPI tables for it.
 # PERF=1 puts perf on board of any arm64 machine.
 # QEMU=distribution (the default, but with MACHINE=spe), built, or the path of one.
 
@@ -64,7 +65,7 @@ parse_machine() {
 
 # Sets BOOT, the harness's command line for a kernel and a topology.
 boot_command() { # KERNEL TOPOLOGY
-	local dir image=Image perf modules
+	local dir image=Image perf modules kernel
 	parse_machine
 	[ "${ARCH:-arm64}" = arm64 ] || image=bzImage
 	harness
@@ -83,6 +84,13 @@ boot_command() { # KERNEL TOPOLOGY
 		BOOT+=(--spe --initrd "$modules")
 	fi
 	[ -z "$CPU" ] || BOOT+=(--cpu "$CPU")
+	kernel=${1%%/*}
+	case $kernel,${ARCH:-arm64} in
+	*-acpi,arm64)
+		"$NN_BUILD/packages.sh" efi >&2
+		BOOT+=(--qemu-arg -bios --qemu-arg /usr/share/qemu-efi-aarch64/QEMU_EFI.fd)
+		;;
+	esac
 }
 
 add_options() {

@@ -5,8 +5,11 @@ cat <<EOF
 nearnode: NUMA-aware placement for sched_ext, as a kernel patch series
 
   make demo         install what is needed, build stock and patched kernels, boot
-                    both on several NUMA topologies, show where each places tasks
+                    both on several NUMA topologies, show where each places tasks and
+                    how misplaced memory comes to its user
   make check        prove the whole; ends in "N passed, N failed, N skipped"
+                    tools/build/check.sh NAME... runs some of its rows, like
+                    "spe: statistics"; they are in tools/build/steps.list
   make soak         what takes hours: storms, the debug kernel (results are kept
                     under Documentation/results/)
 
@@ -18,12 +21,13 @@ nearnode: NUMA-aware placement for sched_ext, as a kernel patch series
 
   make kernel       build the kernels          (KERNEL=stock|series ARCH= VARIANT=)
   make qemu         build our QEMU        (QEMU=built|distribution|PATH, QEMU_SRC=DIR
-                    QEMU_VARIANT=asan|debug QEMU_TARGETS=)
+                    QEMU_VARIANT=asan|debug|unpatched QEMU_TARGETS=)
   make qemu-tree    a git tree to edit its patches in; make qemu-export stores them
   make boot         boot a kernel and run a job       (KERNEL= TOPO= MODE= JOB=FILE)
                     ACCESSES=on counts its memory accesses by nodes
   make shell        an interactive guest with the tools on board  (KERNEL= TOPO=)
   make bench        the bars: stock and series in one run       (TOPO= BOOTS= OUT=)
+                    tools/build/bench.sh bench|demo picks|place: one part
   make clean        remove what was built                  (ALL=1: downloads too)
 
 Variables

@@ -33,8 +33,9 @@ fragments() { # WHICH
 	printf '%s\n' "$CONFIGS/common.config" "$CONFIGS/$ARCH.config"
 	[ -z "$VARIANT" ] || printf '%s\n' "$CONFIGS/$VARIANT.config"
 	# Symbols that only the series know.
-	if [ "$1" = series ] && [ -f "$CONFIGS/series.config" ]; then
-		printf '%s\n' "$CONFIGS/series.config"
+	if [ "$1" = series ]; then
+		compgen -G "$CONFIGS/series.config" || true
+		compgen -G "$CONFIGS/series-$ARCH.config" || true
 	fi
 }
 

@@ -24,6 +24,7 @@ gates() {
 	x86_64-nonuma	x86_64	CONFIG_NUMA=n
 	x86_64-noscx	x86_64	CONFIG_SCHED_CLASS_EXT=n
 	x86_64-up	x86_64	CONFIG_SMP=n CONFIG_KUNIT=n
+	x86_64-swap	x86_64	CONFIG_SWAP=y
 	EOF
 }
 
@@ -102,7 +103,7 @@ touched() { g -C "$SRC" diff --no-renames --diff-filter=d --name-only "$BASE_COM
 # file that is #included by another (kernel/sched, KUnit tests) is looked for
 # in that one.
 objects_of() {
-	local f=$1 dir base line symbol includer
+	local f=$1 dir base line symbol includer includers
 	dir=$(dirname "$f")
 	base=$(basename "$f" .c)
 	case $f in
@@ -126,10 +127,13 @@ objects_of() {
 		;;
 	*) return ;;
 	esac
-	while read -r includer; do
-		[ "$includer" = "$f" ] || objects_of "$includer"
-	done < <(cd "$SRC" && grep -lE "^#include \"([^\"]*/)?$(basename "$f")\"" "$dir"/*.c "$dir"/../*.c 2>/dev/null |
+	# Of a header that all of mm/ includes, those will do that the series touch.
+	includers=$(cd "$SRC" && grep -lE "^#include \"([^\"]*/)?$(basename "$f")\"" "$dir"/*.c "$dir"/../*.c 2>/dev/null |
 		xargs -r -n1 realpath --relative-to=.)
+	[ "$(grep -c . <<<"$includers")" -le 8 ] || includers=$(grep -xF "$(touched)" <<<"$includers" || true)
+	while read -r includer; do
+		[ -z "$includer" ] || [ "$includer" = "$f" ] || objects_of "$includer"
+	done <<<"$includers"
 }
 
 all_objects() {
@@ -176,6 +180,7 @@ warnings() {
 		configure_gate || { tail -n 5 "$OBJ/config.log"; return 1; }
 		while read -r o symbol; do
 			[ "$symbol" = - ] || grep -q "^$symbol=y" "$OBJ/.config" || continue
+			[[ $o != arch/* || $o = arch/${ARCH%_64}/* ]] || continue
 			[ -e "$SRC/${o%.o}.c" ] || continue # not there yet at this commit
 			here+=("$o")
 			rm -f -- "$OBJ/$o"
@@ -267,15 +272,15 @@ lint_spelling() { # PATCH NAME
 		report 0 "codespell: $2" || report 1 "codespell: $2" "$out"
 }
 
-# Signing off is the human sender's.  What is only under tools/ is user space and
-# BPF: there "const volatile" is how a loader hands over constants, RESIZABLE_ARRAY()
+# Signing off is the human sender's.  What is only under tools/, and described in
+# Documentation/, is user space and BPF: there "const volatile" is how a loader hands over constants, RESIZABLE_ARRAY()
 # looks like a function and SCX_BUG_ON() ends a program, not a kernel.
 lint_patches() {
 	local p out s ignore
 	while read -r p; do
 		s=${p#"$NN_TOP/patches/"}
 		ignore=MISSING_SIGN_OFF,FILE_PATH_CHANGES
-		grep '^diff --git ' "$p" | grep -qv '^diff --git a/tools/' ||
+		grep '^diff --git ' "$p" | grep -qvE '^diff --git a/(tools|Documentation)/' ||
 			ignore+=,VOLATILE,AVOID_EXTERNS,FUNCTION_ARGUMENTS,AVOID_BUG
 		# Without GIT_DIR checkpatch would look commit ids up in a repository
 		# that has no history.

@@ -35,6 +35,7 @@ table() {
 	kernel	hdr:zlib.h	zlib1g-dev
 	qemu	cmd:qemu-system-aarch64	qemu-system-arm
 	qemu-x86	cmd:qemu-system-x86_64	qemu-system-x86
+	efi	file:/usr/share/qemu-efi-aarch64/QEMU_EFI.fd	qemu-efi-aarch64
 	qemu-build	cmd:ninja		ninja-build
 	qemu-build	cmd:pkg-config	pkg-config
 	qemu-build	cmd:ccache	ccache
@@ -49,6 +50,7 @@ table() {
 	lint	cmd:shellcheck	shellcheck
 	lint	cmd:cppcheck	cppcheck
 	lint	cmd:python3	python3
+	affinity	hdr:jansson.h	libjansson-dev
 	EOF
 	case $(uname -m) in
 	aarch64)
@@ -57,6 +59,7 @@ table() {
 		guest	hdr:libelf.h	libelf-dev
 		guest	hdr:zlib.h	zlib1g-dev
 		guest	hdr:zstd.h	libzstd-dev
+		guest	hdr:jansson.h	libjansson-dev
 		perf	hdr:elfutils/libdw.h	libdw-dev
 		EOF
 		;;
@@ -68,6 +71,7 @@ table() {
 		guest	file:$arm_lib/libelf.a	libelf-dev:arm64
 		guest	file:$arm_lib/libz.a	zlib1g-dev:arm64
 		guest	file:$arm_lib/libzstd.a	libzstd-dev:arm64
+		guest	file:$arm_lib/libjansson.a	libjansson-dev:arm64
 		perf	file:$arm_lib/libdw.so	libdw-dev:arm64
 		EOF
 		;;

@@ -12,7 +12,8 @@
 # QEMU=built (the default here), distribution, or the path of a program.
 # QEMU_SRC=DIR: built from another tree of 10.0.y.  QEMU_VARIANT=asan: with the
 # address and undefined-behaviour sanitizers; debug: with debugging information and
-# TCG's assertions.  QEMU_TARGETS: what is emulated.
+# TCG's assertions; unpatched: the release as it is, to compare with.  QEMU_TARGETS: what
+# is emulated.
 #
 # What is built is the pinned release and tools/qemu/patches; it lies in a
 # directory named after everything that goes into it, so that while nothing
@@ -36,8 +37,8 @@ x86_64) CPU=x86_64 MACHINE=q35 ;;
 esac
 read -r -a TARGETS <<<"${QEMU_TARGETS:-$CPU}"
 case $VARIANT in
-'' | asan | debug) ;;
-*) die "unknown QEMU_VARIANT=$VARIANT" "QEMU_VARIANT=asan, QEMU_VARIANT=debug, or leave it unset" ;;
+'' | asan | debug | unpatched) ;;
+*) die "unknown QEMU_VARIANT=$VARIANT" "QEMU_VARIANT=asan, QEMU_VARIANT=debug, QEMU_VARIANT=unpatched, or leave it unset" ;;
 esac
 for t in "${TARGETS[@]}"; do
 	case $t in
@@ -76,7 +77,7 @@ options() {
 	--with-pkgversion=nearnode${VARIANT:+, $VARIANT}
 	EOF
 	case $VARIANT in
-	'') echo --disable-debug-info ;;	# a fifth of the time, nine tenths of the size
+	'' | unpatched) echo --disable-debug-info ;;	# a fifth of the time, nine tenths of the size
 	asan) printf '%s\n' --enable-asan --enable-ubsan ;;
 	debug) echo --enable-debug-tcg ;;
 	esac
@@ -88,7 +89,11 @@ locate() {
 	base=$("$NN_BUILD/base.sh" qemu)
 	[ "$base" = base ] || suffix=@${base#base-}
 	BASE_COMMIT=$(g --git-dir "$NN_GIT" rev-parse "refs/heads/$base")
-	NN_COMMIT=$("$NN_BUILD/series.sh" --qemu commit)
+	if [ "$VARIANT" = unpatched ]; then
+		NN_COMMIT=$BASE_COMMIT
+	else
+		NN_COMMIT=$("$NN_BUILD/series.sh" --qemu commit)
+	fi
 	SRC=$NN_CACHE/src/qemu$suffix
 	OBJ=$NN_CACHE/build/qemu${VARIANT:+-$VARIANT}$suffix
 	[ "${TARGETS[*]}" = aarch64 ] || OBJ+=-$(IFS=-; echo "${TARGETS[*]}")

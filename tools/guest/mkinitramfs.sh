@@ -8,6 +8,7 @@
 #
 #   /init /bin/busybox     the system
 #   /nn/bin                our programs; PATH begins with it
+#   /nn/affinity           example files of scx_affinity
 #   /nn/selftests-NAME     the sched_ext runner of each KERNELDIR's tree (NAME:
 #   /nn/sched-NAME         stock, series) and its schedulers
 #   everything under $NN_CACHE/guest/ARCH/root, where components install theirs
@@ -102,6 +103,9 @@ suites=()
 for kdir in "$@"; do
 	suites+=("$("$GUEST/suites.sh" "${kdir%/}")")
 done
+# One will do: it adapts itself to the kernel that it is loaded into.
+affinity=
+[ $# -eq 0 ] || affinity=$("$GUEST/affinity.sh" "${1%/}")
 
 with_lock "initramfs-$ARCH"
 cache_dir "guest/$ARCH/root" >/dev/null
@@ -114,13 +118,23 @@ cp -- "$GUEST"/jobs/* "$tree/nn/jobs/"
 cp -- "$GUEST/result.sh" "$tree/nn/lib/"
 chmod 755 "$tree/init" "$tree"/nn/jobs/*
 build nnrun
-"${GNU}strip" "$tree/nn/bin/nnrun"
+for p in switch_cost numa_place numa_same mem_attrib mem_perf mem_privilege mem_storm; do
+	build "mem/$p" -pthread "-I$NN_TOP/tools/qemu/accesses"
+done
+build affload
+"${GNU}strip" "$tree/nn/bin"/*
 for s in ${suites[@]+"${suites[@]}"}; do
 	name=${s##*/}
 	mkdir -p "$tree/nn/selftests-$name"
 	cp -- "$s/runner" "$tree/nn/selftests-$name/"
 	cp -r -- "$s/sched" "$tree/nn/sched-$name"
+	[ ! -d "$s/mm" ] || cp -r -- "$s/mm" "$tree/nn/mm-$name"
 done
+if [ -n "$affinity" ]; then
+	cp -- "$affinity" "$tree/nn/bin/"
+	mkdir -p "$tree/nn/affinity"
+	cp -- "$NN_TOP"/tools/scx_affinity/examples/*.json "$tree/nn/affinity/"
+fi
 cp -r -- "$DIR/root/." "$tree/"
 
 pack base

@@ -3,7 +3,7 @@
 #
 # module.sh KERNELDIR: builds the modules of tools/guest/spe/module for the kernel
 # that KERNELDIR holds ("kernel.sh dir stock|series" prints it), in that kernel's build
-# directory. Prints where they lie: spe_fuzz.ko.
+# directory. Prints where they lie: spe_fuzz.ko, nn_break.ko.
 #
 # Nothing is built while the kernel and the modules' sources are those of the last time.
 
@@ -54,7 +54,9 @@ if [ "$(cat "$OUT/key" 2>/dev/null)" != "$key" ]; then
 	checkout
 	run_logged "$WORK.log" "modules for $NAME" build_modules >&2
 	scratch_beside "$OUT"
-	"${GNU}strip" --strip-debug -o "$NN_NEW/spe_fuzz.ko" "$WORK/spe_fuzz.ko"
+	for m in "$WORK"/*.ko; do
+		"${GNU}strip" --strip-debug -o "$NN_NEW/${m##*/}" "$m"
+	done
 	printf '%s\n' "$key" >"$NN_NEW/key"
 	publish "$NN_NEW" "$OUT"
 fi

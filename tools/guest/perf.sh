@@ -8,7 +8,7 @@
 #   usr/bin/perf                    with its symbols: some tests look them up
 #   usr/libexec/perf-core/tests     its shell tests, as the kernel's tree has them
 #   bin/bash usr/bin/python         what they are written in, from Debian
-#   usr/bin/{mktemp,dd,taskset}     where busybox's own will not do for them
+#   usr/bin/{mktemp,dd,taskset,chroot}     where busybox's own will not do for them
 #   lib                             the shared libraries of all these
 #   etc/perfconfig                  source lines by libdw
 #
@@ -88,7 +88,7 @@ add_debian() { # TREE
 	from_debian bash-static
 	cp -- "$DEB/bin/bash-static" "$tree/bin/bash"
 	from_debian coreutils
-	cp -- "$DEB"/bin/{mktemp,dd} "$tree/usr/bin/"
+	cp -- "$DEB"/bin/{mktemp,dd} "$DEB/usr/sbin/chroot" "$tree/usr/bin/"
 	from_debian util-linux
 	cp -- "$DEB/usr/bin/taskset" "$tree/usr/bin/"
 	from_debian python3-minimal

@@ -1,12 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# suites.sh KERNELDIR: builds what the kernel's own tree has for sched_ext, for
-# the guest: the kselftest runner and the example schedulers. KERNELDIR is what
+# suites.sh KERNELDIR: builds what the kernel's own tree has for the guest: the
+# kselftest runner and the example schedulers of sched_ext. KERNELDIR is what
 # "kernel.sh dir stock|series" prints. Prints where the result lies:
 #
 #   runner    tools/testing/selftests/sched_ext, statically linked
 #   sched/    the schedulers of tools/sched_ext
+#   mm/       our tests of tools/testing/selftests/mm, and spe-record of tools/mm, where
+#             the tree has them
 #
 # Nothing is built while the sources, the kernel's types (BTF) and the compilers
 # are those of the last time.
@@ -97,12 +99,25 @@ build_schedulers() {
 	done
 }
 
+build_mm() {
+	local in=$SRC/tools/testing/selftests
+	[ -f "$in/mm/numa_sampling.c" ] || return 0
+	mkdir -p "$NN_NEW/mm" "$WORK/mm"
+	"${GNU}gcc" -static -O2 -Wall -Wextra "-I$in" \
+		-o "$NN_NEW/mm/numa_sampling" "$in/mm/numa_sampling.c" || return
+	"${GNU}strip" "$NN_NEW/mm/numa_sampling"
+	make -C "$SRC/tools/mm/spe-record" -j"$NN_JOBS" ARCH="$ARCH" CROSS_COMPILE="$GNU" O="$WORK/mm" STATIC=1 \
+		CLANG="$CLANG" BPFTOOL="$WORK/selftests/build/host/sbin/bpftool" || return
+	cp -- "$WORK/mm/build/spe-record" "$NN_NEW/mm/" || return
+	"${GNU}strip" "$NN_NEW/mm/spe-record"
+}
+
 key=$(key)
 if [ "$(cat "$OUT/key" 2>/dev/null)" != "$key" ]; then
 	with_lock "src-$WHICH"
 fi
 if [ "$(cat "$OUT/key" 2>/dev/null)" != "$key" ]; then
-	step "building the sched_ext tests and schedulers of the $WHICH tree (about a minute)" >&2
+	step "building the tests and schedulers of the $WHICH tree (about a minute)" >&2
 	need_space "$NN_CACHE" 600 "the guest's programs"
 	checkout
 	# make does not see that the compiler or the types changed
@@ -112,6 +127,7 @@ if [ "$(cat "$OUT/key" 2>/dev/null)" != "$key" ]; then
 	scratch_beside "$OUT"
 	run_logged "$WORK.selftests.log" "sched_ext selftests ($WHICH)" build_runner >&2
 	run_logged "$WORK.sched.log" "sched_ext schedulers ($WHICH)" build_schedulers >&2
+	run_logged "$WORK.mm.log" "mm tests and tools ($WHICH)" build_mm >&2
 	printf '%s\n' "$key" >"$NN_NEW/key"
 	publish "$NN_NEW" "$OUT"
 fi

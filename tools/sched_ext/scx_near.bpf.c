@@ -19,8 +19,10 @@
  *   task last ran, then the other nodes in order of increasing distance. With -n
  *   the search starts from the same node for all tasks, such as the one that has
  *   a device or a large data set; it may be a node without CPUs. With -m it
- *   starts from the node that NUMA balancing prefers for the task. See "NUMA and
- *   Idle CPU Selection" in Documentation/scheduler/sched-ext.rst.
+ *   starts from the node that NUMA balancing prefers for the task, where most of
+ *   its memory is, and tasks that don't sleep are moved there at the end of their
+ *   slice. See "NUMA and Idle CPU Selection" and "NUMA Balancing" in
+ *   Documentation/scheduler/sched-ext.rst.
  *
  * - When there is no idle CPU, the task is queued. There is one DSQ for each
  *   node that has CPUs. A CPU runs the tasks of its own node's DSQ. Only if it
@@ -62,9 +64,13 @@ const volatile bool fifo_sched;
 const volatile s32 wanted_node = NUMA_NO_NODE;
 const volatile bool follow_numa_balancing;
 
+/* has the kernel ops.set_preferred_node()? */
+const volatile bool told_of_nodes;
+
 /* SCX_PICK_IDLE_FROM_NODE and its shift, 0 if the kernel doesn't have them */
 const volatile u64 pick_from_node;
 const volatile u32 pick_node_shift;
+const volatile u64 pick_in_node;
 
 /* !0 for veristat, set during init */
 const volatile u32 nr_node_ids = 1;
@@ -86,6 +92,7 @@ UEI_DEFINE(uei);
 
 struct task_ctx {
 	u32	node;		/* the node whose clock p->scx.dsq_vtime goes by */
+	s32	preferred;	/* by ops.set_preferred_node(), or NUMA_NO_NODE */
 };
 
 struct {
@@ -156,8 +163,13 @@ static s32 task_wanted_node(struct task_struct *p)
 	struct task_struct___numa *np = (void *)p;
 	s32 node = wanted_node;
 
-	if (follow_numa_balancing && bpf_core_field_exists(np->numa_preferred_nid))
+	if (follow_numa_balancing && told_of_nodes) {
+		struct task_ctx *tctx = bpf_task_storage_get(&task_ctxs, p, NULL, 0);
+
+		node = tctx ? tctx->preferred : NUMA_NO_NODE;
+	} else if (follow_numa_balancing && bpf_core_field_exists(np->numa_preferred_nid)) {
 		node = np->numa_preferred_nid;
+	}
 
 	/* ignore nodes that were not there when the scheduler was loaded */
 	return node_distance(node, node) ? node : NUMA_NO_NODE;
@@ -176,10 +188,13 @@ s32 BPF_STRUCT_OPS(near_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wak
 	if (cpu < 0)
 		return prev_cpu;
 
-	if (node != NUMA_NO_NODE)
+	if (node != NUMA_NO_NODE) {
 		stat_add(NEAR_STAT_WANTED, 1);
-	else
+		if (__COMPAT_scx_bpf_cpu_node(cpu) == node)
+			stat_add(NEAR_STAT_WANTED_LOCAL, 1);
+	} else {
 		node = __COMPAT_scx_bpf_cpu_node(prev_cpu);
+	}
 	count_pick(node, __COMPAT_scx_bpf_cpu_node(cpu));
 
 	scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, SCX_SLICE_DFL, 0);
@@ -205,10 +220,45 @@ static void change_clock(struct task_struct *p, u32 node)
 	tctx->node = node;
 }
 
+/*
+ * Move @p, which has run or wants to, to an idle CPU of the node that NUMA balancing
+ * prefers for it. Tasks that hardly ever sleep don't get there otherwise.
+ */
+static bool move_to_preferred(struct task_struct *p, u64 enq_flags)
+{
+	s32 node, cpu = scx_bpf_task_cpu(p);
+
+	if (!follow_numa_balancing || !told_of_nodes || !pick_from_node)
+		return false;
+
+	node = task_wanted_node(p);
+	if (node == NUMA_NO_NODE || node == __COMPAT_scx_bpf_cpu_node(cpu))
+		return false;
+
+	cpu = scx_bpf_select_cpu_and(p, cpu, 0, p->cpus_ptr, pick_in_node | pick_from_node |
+				     (u64)node << pick_node_shift);
+	if (cpu < 0)
+		return false;
+
+	stat_add(NEAR_STAT_MOVED, 1);
+	scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL_ON | cpu, SCX_SLICE_DFL, enq_flags);
+	scx_bpf_kick_cpu(cpu, SCX_KICK_IDLE);
+	return true;
+}
+
 void BPF_STRUCT_OPS(near_enqueue, struct task_struct *p, u64 enq_flags)
 {
 	u32 node = __COMPAT_scx_bpf_cpu_node(scx_bpf_task_cpu(p));
 	u64 vtime, *now;
+
+	if (move_to_preferred(p, enq_flags))
+		return;
+
+	/* nobody else wants the CPU */
+	if (enq_flags & SCX_ENQ_LAST) {
+		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, SCX_SLICE_DFL, enq_flags);
+		return;
+	}
 
 	stat_add(NEAR_STAT_QUEUED, 1);
 
@@ -299,9 +349,13 @@ void BPF_STRUCT_OPS(near_stopping, struct task_struct *p, bool runnable)
 
 s32 BPF_STRUCT_OPS(near_init_task, struct task_struct *p, struct scx_init_task_args *args)
 {
-	if (!bpf_task_storage_get(&task_ctxs, p, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE))
+	struct task_ctx *tctx = bpf_task_storage_get(&task_ctxs, p, NULL,
+						     BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!tctx)
 		return -ENOMEM;
 
+	tctx->preferred = NUMA_NO_NODE;
 	return 0;
 }
 
@@ -316,6 +370,15 @@ void BPF_STRUCT_OPS(near_enable, struct task_struct *p)
 
 	tctx->node = node;
 	scx_bpf_task_set_dsq_vtime(p, *now);
+}
+
+/* Right after near_enable() and whenever it changes. */
+void BPF_STRUCT_OPS(near_set_preferred_node, struct task_struct *p, s32 node)
+{
+	struct task_ctx *tctx = bpf_task_storage_get(&task_ctxs, p, NULL, 0);
+
+	if (tctx)
+		tctx->preferred = node;
 }
 
 s32 BPF_STRUCT_OPS_SLEEPABLE(near_init)
@@ -353,6 +416,7 @@ SCX_OPS_DEFINE(near_ops,
 	       .stopping		= (void *)near_stopping,
 	       .init_task		= (void *)near_init_task,
 	       .enable			= (void *)near_enable,
+	       .set_preferred_node	= (void *)near_set_preferred_node,
 	       .init			= (void *)near_init,
 	       .exit			= (void *)near_exit,
 	       .name			= "near");

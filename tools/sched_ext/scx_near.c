@@ -26,7 +26,7 @@ const char help_fmt[] =
 "\n"
 "  -n NODE       Search for idle CPUs from NODE on, not from the previous CPU's\n"
 "  -m            Search from the node that NUMA balancing prefers for each task\n"
-"                (may be out of date, see README.md)\n"
+"                (needs ops.set_preferred_node() to be up to date, see README.md)\n"
 "  -P            Track idle CPUs per node (SCX_OPS_BUILTIN_IDLE_PER_NODE)\n"
 "  -f            Use FIFO scheduling instead of weighted vtime scheduling\n"
 "  -i SEC        Report interval in seconds (default 1)\n"
@@ -293,7 +293,10 @@ static void print_stats(const __u64 *stats, bool print_wanted, long long remote_
 	       stats[NEAR_STAT_QUEUED],
 	       stats[NEAR_STAT_PULLED_NEAR], stats[NEAR_STAT_PULLED_FAR]);
 	if (print_wanted)
-		printf(" preferred=%.1f%%", percent(stats[NEAR_STAT_WANTED], picks));
+		printf(" preferred=%.1f%% at_preferred=%llu (%.1f%%) moved=%llu",
+		       percent(stats[NEAR_STAT_WANTED], picks), stats[NEAR_STAT_WANTED_LOCAL],
+		       percent(stats[NEAR_STAT_WANTED_LOCAL], stats[NEAR_STAT_WANTED]),
+		       stats[NEAR_STAT_MOVED]);
 	if (remote_picks >= 0)
 		printf(" kernel_remote=%lld", remote_picks);
 	printf("\n");
@@ -304,11 +307,16 @@ static void print_stats(const __u64 *stats, bool print_wanted, long long remote_
 static void warn_missing(struct scx_near *skel)
 {
 	bool any_node = skel->rodata->wanted_node >= 0 || skel->rodata->follow_numa_balancing;
-	bool per_node = skel->struct_ops.near_ops->flags;
+	bool per_node = skel->struct_ops.near_ops->flags & SCX_OPS_BUILTIN_IDLE_PER_NODE;
 
 	if (skel->rodata->follow_numa_balancing &&
 	    !__COMPAT_struct_has_field("task_struct", "numa_preferred_nid"))
 		fprintf(stderr, "WARNING: kernel has no NUMA balancing, -m has no effect\n");
+	else if (skel->rodata->follow_numa_balancing && !skel->rodata->told_of_nodes)
+		fprintf(stderr,
+			"WARNING: -m goes by p->numa_preferred_nid instead, which this kernel keeps up\n"
+			"WARNING: to date in the fair class only, and doesn't move tasks that don't\n"
+			"WARNING: sleep.\n");
 
 	if (!skel->rodata->pick_from_node && any_node)
 		fprintf(stderr,
@@ -401,9 +409,17 @@ restart:
 		return 1;
 	}
 
+	/* having the operation makes NUMA balancing look at the memory of all tasks */
+	if (!skel->rodata->follow_numa_balancing)
+		skel->struct_ops.near_ops->set_preferred_node = NULL;
+	skel->rodata->told_of_nodes = skel->struct_ops.near_ops->set_preferred_node;
+
 	skel->rodata->pick_from_node = SCX_PICK_IDLE_FROM_NODE;
+	skel->rodata->pick_in_node = SCX_PICK_IDLE_IN_NODE;
 	skel->rodata->pick_node_shift = __COMPAT_ENUM_OR_ZERO("scx_pick_idle_cpu_consts",
 							      "SCX_PICK_IDLE_NODE_SHIFT");
+	if (skel->rodata->told_of_nodes && skel->rodata->pick_from_node)
+		skel->struct_ops.near_ops->flags |= SCX_OPS_ENQ_LAST;
 	set_up_nodes(skel, &topo);
 	warn_missing(skel);
 

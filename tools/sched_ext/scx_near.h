@@ -12,6 +12,10 @@ enum near_stat_idx {
 	NEAR_STAT_FAR,
 	NEAR_STAT_DISTANCE,	/* sum over the three */
 	NEAR_STAT_WANTED,	/* picks for which -n or -m named the node */
+	NEAR_STAT_WANTED_LOCAL,	/* those of them that got a CPU there */
+
+	/* tasks moved to the node that -m named when they would have run on elsewhere */
+	NEAR_STAT_MOVED,
 
 	/* tasks queued, and those of them that another node's CPU took */
 	NEAR_STAT_QUEUED,

@@ -31,10 +31,25 @@ result() { # STATUS NAME WHY
 	fi
 }
 
+# test_arm_spe_fork.sh expects that perf wakes up within a second, which is when half of
+# a buffer is full. With 64 bytes for 65536 instructions a CPU of 400 million
+# instructions a second fills half of root's 4 MB in 5 s, but half of the 128 kB that
+# perf gives to anyone else in 0.2 s.
+user_of() { # TEST
+	case $1 in
+	test_arm_spe_fork.sh) echo 1000 ;;
+	*) echo 0 ;;
+	esac
+}
+
 # Some of them pass although they left out a part.
 run_shell() { # TEST
-	(cd $tests && exec timeout -s KILL 600 bash "./$1") >$log 2>&1 </dev/null
+	user=$(user_of "$1")
+	start=$(cut -d. -f1 /proc/uptime)
+	(cd $tests && exec chroot --skip-chdir --userspec="$user:$user" --groups= / \
+		timeout -s KILL 600 bash "./$1") >$log 2>&1 </dev/null
 	rc=$?
+	echo "$(($(cut -d. -f1 /proc/uptime) - start)) s" >>$log
 	case $rc in
 	0)
 		why=$(grep -m 1 -iE 'skip' $log)

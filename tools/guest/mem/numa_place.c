@@ -5,12 +5,14 @@
  *
  * Puts memory on a node far from a CPU, uses it from there and looks again and again
  * how much of it is local by then. What the kernel spends meanwhile is counted in
- * instructions, where the machine has a counter for them; looking is not counted.
+ * instructions, where the machine has a counter for them; looking is not counted. With
+ * a label the accesses themselves are marked, too, for the plugin that counts them.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <getopt.h>
 #include <linux/perf_event.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -32,7 +34,9 @@
 #define MPOL_DEFAULT	0
 #define MPOL_BIND	2
 #define LOOK_PAGES	4096	/* asked of at once */
-#define REGION		1	/* of the access accounting plugin */
+#define MAX_THREADS	64
+#define REGION		1	/* of the access accounting plugin: what is done after all steps, */
+#define STEPS		2	/* and each step */
 
 enum pattern { RANDOM, SEQUENTIAL };
 
@@ -44,8 +48,13 @@ static struct {
 	enum pattern pattern;
 	unsigned long accesses;
 	unsigned long step;
-	double until;		/* percent */
+	double until;		/* percent, more than 100: never */
 	unsigned long after;	/* accesses after that, marked for the plugin */
+	unsigned int threads;
+	const char *label;
+	bool roam;
+	int drive;		/* -1: nowhere */
+	unsigned int sleep;	/* microseconds */
 	bool fifo;
 	bool json;
 } opt = {
@@ -54,6 +63,8 @@ static struct {
 	.accesses = 200000000,
 	.step = 1000000,
 	.until = 100,
+	.threads = 1,
+	.drive = -1,
 };
 
 static const char * const vmstat_names[] = {
@@ -64,6 +75,7 @@ enum { HINT_FAULTS, PTE_UPDATES, MIGRATED, SAMPLES, DROPPED, STALE, NR_VMSTAT };
 
 struct state {
 	unsigned long accesses;
+	unsigned int node;		/* where it is used */
 	double seconds;
 	double local;			/* percent */
 	long long user, kernel;		/* instructions, -1: not known */
@@ -179,6 +191,7 @@ static int count_instructions(bool kernel)
 		.size = sizeof(attr),
 		.config = PERF_COUNT_HW_INSTRUCTIONS,
 		.disabled = 1,
+		.inherit = 1,
 		.exclude_user = kernel,
 		.exclude_kernel = !kernel,
 		.exclude_hv = !kernel,
@@ -226,11 +239,15 @@ static void read_vmstat(unsigned long long *vm)
 
 /* --- the work --------------------------------------------------------------- */
 
+/* Where a thread has got to. */
+struct walk {
+	uint64_t x, line;
+};
+
 /* A load and a store of one word, each time in another cache line. */
-static __attribute__((noipa)) void work(char *memory, unsigned long accesses)
+static __attribute__((noipa)) void work(struct walk *w, char *memory, unsigned long accesses)
 {
-	static uint64_t x = 88172645463325252, line;
-	uint64_t lines = opt.bytes / 64;
+	uint64_t x = w->x, line = w->line, lines = opt.bytes / 64;
 	unsigned long i;
 
 	for (i = 0; i < accesses; i++) {
@@ -247,35 +264,159 @@ static __attribute__((noipa)) void work(char *memory, unsigned long accesses)
 		word = (volatile uint64_t *)(memory + line * 64);
 		*word = *word + 1;
 	}
+	w->x = x;
+	w->line = line;
+}
+
+/* Threads share the memory and the work, each on a CPU of its own. */
+struct helper {
+	pthread_t thread;
+	char *memory;
+	unsigned int nr;
+};
+
+static pthread_barrier_t barrier;
+
+static void run_on(unsigned int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		die("CPU %u: %s", cpu, strerror(errno));
+}
+
+static void run_anywhere(void)
+{
+	cpu_set_t cpus;
+
+	memset(&cpus, 0xff, sizeof(cpus));
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		die("all CPUs: %s", strerror(errno));
+}
+
+static int cpu_of(int node)
+{
+	char path[64];
+	int cpu;
+
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/cpu%d", node, cpu);
+		if (!access(path, F_OK))
+			return cpu;
+	}
+	die("node %d has no CPU", node);
+}
+
+static struct walk begin_walk(unsigned int nr)
+{
+	return (struct walk){
+		.x = 88172645463325252 + 2654435761 * nr,
+		.line = opt.bytes / 64 / opt.threads * nr,
+	};
+}
+
+static void *help(void *arg)
+{
+	struct helper *h = arg;
+	struct walk w = begin_walk(h->nr);
+
+	run_on(opt.cpu + h->nr);
+	for (;;) {
+		pthread_barrier_wait(&barrier);
+		work(&w, h->memory, opt.step / opt.threads);
+		pthread_barrier_wait(&barrier);
+	}
+	return NULL;
+}
+
+static void start_helpers(char *memory)
+{
+	static struct helper helpers[MAX_THREADS];
+	unsigned int i;
+	int err;
+
+	pthread_barrier_init(&barrier, NULL, opt.threads);
+	for (i = 1; i < opt.threads; i++) {
+		helpers[i] = (struct helper){ .memory = memory, .nr = i };
+		err = pthread_create(&helpers[i].thread, NULL, help, &helpers[i]);
+		if (err)
+			die("thread %u: %s", i, strerror(err));
+	}
+}
+
+/* With a hundred pauses, if it is to sleep. */
+static void work_step(struct walk *w, char *memory)
+{
+	int i;
+
+	if (!opt.sleep) {
+		work(w, memory, opt.step / opt.threads);
+		return;
+	}
+	for (i = 0; i < 100; i++) {
+		work(w, memory, opt.step / 100);
+		usleep(opt.sleep);
+	}
+}
+
+static void step(struct walk *w, char *memory)
+{
+	if (opt.label)
+		acc_begin(STEPS);
+	if (opt.threads > 1)
+		pthread_barrier_wait(&barrier);
+	work_step(w, memory);
+	if (opt.threads > 1)
+		pthread_barrier_wait(&barrier);
+	if (opt.label)
+		acc_end(STEPS);
+}
+
+/* What is done in the end bears the label with a "+". */
+static void name_regions(void)
+{
+	char end[ACC_NAME_MAX];
+
+	if (!opt.label)
+		return;
+	snprintf(end, sizeof(end), "%s+", opt.label);
+	if (!acc_name(STEPS, opt.label) || !acc_name(REGION, end))
+		die("the label: %s", strerror(errno));
 }
 
 static void print_head(unsigned int node, int from)
 {
 	if (opt.json) {
-		printf("{\"memory_mb\":%zu,\"from\":%d,\"to\":%u,\"pages\":\"%s\",\"pattern\":\"%s\",\"rows\":[",
-		       opt.bytes >> 20, from, node, opt.huge ? "huge" : "base",
+		printf("{\"memory_mb\":%zu,\"from\":%d,\"to\":%u,\"threads\":%u,\"pages\":\"%s\",\"pattern\":\"%s\",\"rows\":[",
+		       opt.bytes >> 20, from, node, opt.threads, opt.huge ? "huge" : "base",
 		       opt.pattern == RANDOM ? "random" : "sequential");
 		return;
 	}
 	printf("%zu MB in %s pages on node %d, used %s from node %u\n", opt.bytes >> 20,
 	       opt.huge ? "huge" : "base", from,
 	       opt.pattern == RANDOM ? "at random" : "in sequence", node);
-	printf("%10s %9s %7s %12s %12s %10s %10s %10s %8s\n", "accesses", "seconds", "local %",
-	       "user insns", "kernel insns", "faults", "samples", "migrated", "dropped");
+	printf("%10s %9s %7s %12s %12s %10s %10s %10s %8s%s\n", "accesses", "seconds", "local %",
+	       "user insns", "kernel insns", "faults", "samples", "migrated", "dropped",
+	       opt.roam ? " node" : "");
 }
 
 static void print_row(const struct state *s, bool first)
 {
 	if (opt.json) {
-		printf("%s{\"accesses\":%lu,\"seconds\":%.4f,\"local\":%.2f,\"user\":%lld,\"kernel\":%lld",
-		       first ? "" : ",", s->accesses, s->seconds, s->local, s->user, s->kernel);
+		printf("%s{\"accesses\":%lu,\"seconds\":%.4f,\"node\":%u,\"local\":%.2f,\"user\":%lld,\"kernel\":%lld",
+		       first ? "" : ",", s->accesses, s->seconds, s->node, s->local, s->user, s->kernel);
 		for (size_t i = 0; i < NR_VMSTAT; i++)
 			printf(",\"%s\":%llu", vmstat_names[i], s->vm[i]);
 		printf("}");
 	} else {
-		printf("%10lu %9.3f %7.2f %12lld %12lld %10llu %10llu %10llu %8llu\n", s->accesses,
+		printf("%10lu %9.3f %7.2f %12lld %12lld %10llu %10llu %10llu %8llu", s->accesses,
 		       s->seconds, s->local, s->user, s->kernel, s->vm[HINT_FAULTS],
 		       s->vm[SAMPLES], s->vm[MIGRATED], s->vm[DROPPED]);
+		if (opt.roam)
+			printf(" %4u", s->node);
+		printf("\n");
 	}
 	fflush(stdout);
 }
@@ -304,9 +445,17 @@ static void usage(FILE *f)
 		"  --pattern random|sequential  in which order it is used (random)\n"
 		"  --accesses N       stop after so many accesses (200000000)\n"
 		"  --step N           accesses between two looks (1000000)\n"
-		"  --until PERCENT    stop when so much is local (100)\n"
+		"  --until PERCENT    stop when so much is local (100); 0: never\n"
 		"  --after N          then access N times more, counted by the plugin\n"
 		"                     \"accesses\" as region %d\n"
+		"  --threads N        so many threads, on CPUs that follow each other, do it\n"
+		"                     together (1)\n"
+		"  --label NAME       the plugin counts each step as a region of that name, and\n"
+		"                     what --after says as NAME+\n"
+		"  --roam             may go to other CPUs once the memory is there; shows the node\n"
+		"  --sleep US         sleep so long a hundred times in each step\n"
+		"  --drive NODE       with --roam: when --until is reached, use the memory from NODE\n"
+		"                     for a tenth of a step, then go where the scheduler likes for 30 more\n"
 		"  --fifo             as a real-time task\n"
 		"  --json             for programs\n", REGION);
 }
@@ -323,6 +472,11 @@ static void parse(int argc, char **argv)
 		{ "step", required_argument, NULL, 's' },
 		{ "until", required_argument, NULL, 'u' },
 		{ "after", required_argument, NULL, 'A' },
+		{ "threads", required_argument, NULL, 't' },
+		{ "label", required_argument, NULL, 'l' },
+		{ "roam", no_argument, NULL, 'r' },
+		{ "sleep", required_argument, NULL, 'S' },
+		{ "drive", required_argument, NULL, 'd' },
 		{ "fifo", no_argument, NULL, 'F' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
@@ -359,10 +513,29 @@ static void parse(int argc, char **argv)
 			opt.step = number(optarg, "--step", 1, 1UL << 40);
 			break;
 		case 'u':
-			opt.until = number(optarg, "--until", 1, 100);
+			opt.until = number(optarg, "--until", 0, 100);
+			if (!opt.until)
+				opt.until = 101;
 			break;
 		case 'A':
 			opt.after = number(optarg, "--after", 1, 1UL << 40);
+			break;
+		case 't':
+			opt.threads = number(optarg, "--threads", 1, MAX_THREADS);
+			break;
+		case 'l':
+			if (strlen(optarg) >= ACC_NAME_MAX - 1 || strpbrk(optarg, "\"\\"))
+				die("--label %s: at most %d characters, no quotes", optarg, ACC_NAME_MAX - 2);
+			opt.label = optarg;
+			break;
+		case 'r':
+			opt.roam = true;
+			break;
+		case 'S':
+			opt.sleep = number(optarg, "--sleep", 1, 1000000);
+			break;
+		case 'd':
+			opt.drive = number(optarg, "--drive", 0, MAX_NODES - 1);
 			break;
 		case 'F':
 			opt.fifo = true;
@@ -380,6 +553,12 @@ static void parse(int argc, char **argv)
 	}
 	if (optind < argc)
 		die("what is \"%s\"? numa_place --help tells the options", argv[optind]);
+	if (opt.drive >= 0 && !opt.roam)
+		die("--drive: without --roam it stays where it is");
+	if (opt.threads > 1 && (opt.roam || opt.sleep))
+		die("--threads: not together with --roam or --sleep");
+	if (opt.step < opt.threads)
+		die("--step %lu: less than an access for each of %u threads", opt.step, opt.threads);
 }
 
 static char *get_memory(int from)
@@ -398,57 +577,84 @@ static char *get_memory(int from)
 	return memory;
 }
 
+static unsigned long long vm_before[NR_VMSTAT];
+static double start, looking;
+
+static void take_step(struct walk *w, char *memory, struct state *s)
+{
+	double t;
+	size_t i;
+
+	counting(true);
+	step(w, memory);
+	counting(false);
+	t = now();
+	s->accesses += opt.step;
+	s->seconds = t - start - looking;
+	s->node = this_node();
+	s->local = local_percent(memory, s->node);
+	s->user = counted(user_fd);
+	s->kernel = counted(kernel_fd);
+	read_vmstat(s->vm);
+	for (i = 0; i < NR_VMSTAT; i++)
+		s->vm[i] -= vm_before[i];
+	print_row(s, false);
+	looking += now() - t;
+}
+
+/* From elsewhere for a moment: does the task go back or does its memory come? */
+static void drive_away(struct walk *w, char *memory, struct state *s)
+{
+	unsigned long whole = opt.step;
+	int i;
+
+	run_on(cpu_of(opt.drive));
+	opt.step = whole > 10 ? whole / 10 : 1;
+	take_step(w, memory, s);
+	opt.step = whole;
+	run_anywhere();
+	for (i = 0; i < 30; i++)
+		take_step(w, memory, s);
+}
+
 int main(int argc, char **argv)
 {
-	unsigned long long before[NR_VMSTAT];
-	struct state s = { 0 }, at90 = { 0 };
-	double start, looking = 0, t;
-	unsigned int node;
-	cpu_set_t cpus;
+	struct state s = { 0 }, at90 = { 0 }, settled;
+	struct walk w;
 	char *memory;
-	size_t i;
 	int from;
 
 	parse(argc, argv);
-	CPU_ZERO(&cpus);
-	CPU_SET(opt.cpu, &cpus);
-	if (sched_setaffinity(0, sizeof(cpus), &cpus))
-		die("CPU %d: %s", opt.cpu, strerror(errno));
+	run_on(opt.cpu);
 	if (opt.fifo && sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ .sched_priority = 1 }))
 		die("--fifo: %s", strerror(errno));
-	node = this_node();
-	from = opt.from >= 0 ? opt.from : (int)farthest_from(node);
+	s.node = this_node();
+	from = opt.from >= 0 ? opt.from : (int)farthest_from(s.node);
 	memory = get_memory(from);
 	user_fd = count_instructions(false);
 	kernel_fd = count_instructions(true);
+	name_regions();
+	w = begin_walk(0);
+	start_helpers(memory);
 
-	print_head(node, from);
-	s.local = local_percent(memory, node);
-	read_vmstat(before);
-	s.user = s.kernel = 0;
+	print_head(s.node, from);
+	s.local = local_percent(memory, s.node);
+	read_vmstat(vm_before);
 	print_row(&s, true);
+	if (opt.roam)
+		run_anywhere();
 	start = now();
 	while (s.accesses < opt.accesses && s.local < opt.until) {
-		counting(true);
-		work(memory, opt.step);
-		counting(false);
-		t = now();
-		s.accesses += opt.step;
-		s.seconds = t - start - looking;
-		s.local = local_percent(memory, node);
-		s.user = counted(user_fd);
-		s.kernel = counted(kernel_fd);
-		read_vmstat(s.vm);
-		for (i = 0; i < NR_VMSTAT; i++)
-			s.vm[i] -= before[i];
-		print_row(&s, false);
+		take_step(&w, memory, &s);
 		if (!at90.accesses && s.local >= 90)
 			at90 = s;
-		looking += now() - t;
 	}
+	settled = s;
+	if (opt.drive >= 0)
+		drive_away(&w, memory, &s);
 	if (opt.after) {
 		acc_begin(REGION);
-		work(memory, opt.after);
+		work(&w, memory, opt.after);
 		acc_end(REGION);
 	}
 	if (opt.json)
@@ -457,5 +663,8 @@ int main(int argc, char **argv)
 		printf("90 %% local after %lu accesses, %.3f s\n", at90.accesses, at90.seconds);
 	else
 		printf("90 %% local: not reached\n");
+	if (opt.drive >= 0 && !opt.json)
+		printf("driven from node %u to node %d: ended on node %u, %.2f %% local, %llu pages migrated\n",
+		       settled.node, opt.drive, s.node, s.local, s.vm[MIGRATED] - settled.vm[MIGRATED]);
 	return 0;
 }

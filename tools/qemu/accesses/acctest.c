@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -35,6 +36,9 @@
 #define MAX_CPUS	512
 #define MAX_NODES	128
 #define BUFFER		65536
+#ifndef HWCAP2_MOPS
+#define HWCAP2_MOPS	(1UL << 43)
+#endif
 #define MPOL_BIND	2
 #define MPOL_F_NODE	1
 #define MPOL_F_ADDR	2
@@ -69,6 +73,15 @@ LOOP(byte, "ldrb w5, [x4, #3]\nstrb w5, [x4, #5]\n");
 LOOP(atomic, "ldadd x2, x5, [x4]\n");
 LOOP(none, "");
 LOOP(syscall, "mov x7, x0\nmov x8, #172\nsvc #0\nmov x0, x7\n");
+/* What our QEMU tells plugins of these is naturally aligned pieces of up to 16 bytes. */
+LOOP(zva, "dc zva, x4\n");
+LOOP(set, ".arch_extension mops\nmov x5, x4\nmov x6, #64\n"
+	  "setp [x5]!, x6!, xzr\nsetm [x5]!, x6!, xzr\nsete [x5]!, x6!, xzr\n");
+LOOP(copy, "mov x5, x4\nadd x7, x4, #32\nmov x6, #32\n"
+	   "cpyfp [x7]!, [x5]!, x6!\ncpyfm [x7]!, [x5]!, x6!\ncpyfe [x7]!, [x5]!, x6!\n");
+/* 30 bytes at 1: 1, 2, 4, 8, 8, 4, 2 and 1; backwards, as they overlap */
+LOOP(odd, "add x5, x4, #1\nadd x7, x4, #17\nmov x6, #30\n"
+	  "cpyp [x7]!, [x5]!, x6!\ncpym [x7]!, [x5]!, x6!\ncpye [x7]!, [x5]!, x6!\n");
 #elif defined(__x86_64__)
 #define ROOM	".byte 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0\n"
 #define RET	"ret\n"
@@ -103,22 +116,29 @@ LOOP(syscall, "mov $39, %eax\nsyscall\nxor %r11d, %r11d\n");
 #error acctest is for arm64 and x86_64
 #endif
 
-static const struct kind {
+static struct kind {
 	const char *name;
 	const char *start, *end;
 	unsigned int loads, stores;	/* of a round */
 	bool kernel;
+	bool hidden;			/* from plugins, by other QEMUs than ours */
 } kinds[] = {
-	{ "load", loop_load, loop_load_end, 1, 0, false },
-	{ "store", loop_store, loop_store_end, 0, 1, false },
-	{ "byte", loop_byte, loop_byte_end, 1, 1, false },
+	{ "load", loop_load, loop_load_end, 1, 0, false, false },
+	{ "store", loop_store, loop_store_end, 0, 1, false, false },
+	{ "byte", loop_byte, loop_byte_end, 1, 1, false, false },
 #ifdef __x86_64__
-	{ "string", loop_string, loop_string_end, 4, 4, false },
+	{ "string", loop_string, loop_string_end, 4, 4, false, false },
 #endif
-	{ "atomic", loop_atomic, loop_atomic_end, 1, 1, false },
-	{ "none", loop_none, loop_none_end, 0, 0, false },
+	{ "atomic", loop_atomic, loop_atomic_end, 1, 1, false, false },
+	{ "none", loop_none, loop_none_end, 0, 0, false, false },
 	/* to enter and leave the kernel takes this much at the very least */
-	{ "syscall", loop_syscall, loop_syscall_end, 4, 4, true },
+	{ "syscall", loop_syscall, loop_syscall_end, 4, 4, true, false },
+#ifdef __aarch64__
+	{ "zva", loop_zva, loop_zva_end, 0, 0, false, true },	/* see show_hidden() */
+	{ "set", loop_set, loop_set_end, 0, 4, false, true },
+	{ "copy", loop_copy, loop_copy_end, 2, 2, false, true },
+	{ "odd", loop_odd, loop_odd_end, 8, 8, false, true },
+#endif
 };
 #define NR_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -315,6 +335,26 @@ static void run_all(const struct kind *kind, uint64_t rounds)
 	free(w);
 }
 
+/* So that these kinds are run, too. */
+static void show_hidden(void)
+{
+#ifdef __aarch64__
+	uint64_t dczid;
+	unsigned int k;
+
+	__asm__("mrs %0, dczid_el0" : "=r"(dczid));
+	if (dczid & 16 || !(getauxval(AT_HWCAP2) & HWCAP2_MOPS))
+		die(3, "this CPU has no DC ZVA, or no FEAT_MOPS, to be counted");
+	for (k = 0; k < NR_KINDS; k++) {
+		kinds[k].hidden = false;
+		if (!strcmp(kinds[k].name, "zva"))
+			kinds[k].stores = (4u << (dczid & 15)) / 16;
+	}
+#else
+	die(2, "--hidden is for arm64");
+#endif
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t rounds = 100000;
@@ -322,8 +362,14 @@ int main(int argc, char **argv)
 	char *end;
 
 	if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-		puts("usage: acctest [ROUNDS]\n  ROUNDS of each loop (default 100000)");
+		puts("usage: acctest [--hidden] [ROUNDS]\n  --hidden  DC ZVA, CPY and SET, too, of which only our QEMU tells plugins\n"
+		     "  ROUNDS    of each loop (default 100000)");
 		return 0;
+	}
+	if (argc > 1 && !strcmp(argv[1], "--hidden")) {
+		show_hidden();
+		argv++;
+		argc--;
 	}
 	if (argc > 2)
 		die(2, "'%s' not understood, see --help", argv[2]);
@@ -341,7 +387,8 @@ int main(int argc, char **argv)
 			die(3, "no node has CPUs and memory");
 	/* each kind, here and far */
 	for (k = 0; k < NR_KINDS; k++)
-		run_alone(&kinds[k], near, node_of_cpu[near], rounds);
+		if (!kinds[k].hidden)
+			run_alone(&kinds[k], near, node_of_cpu[near], rounds);
 	/* from one CPU to each node, and from each node to one */
 	for (n = 0; n < nr_nodes; n++)
 		if (has_memory[n])

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "counts.h"
+#include "json.h"
+#include "place.h"
+
+struct reading {
+	struct guest *g;
+	const char *path;
+	unsigned int line;
+	bool failed;
+	char *err;
+};
+
+static void wrong(struct reading *r, const char *what)
+{
+	if (!r->failed)
+		nn_err(r->err, "%s:%u: %s\n  Written by another version, or cut short? Remove its directory and measure again",
+		       r->path, r->line, what);
+	r->failed = true;
+}
+
+static double number_of(struct reading *r, const struct json *j, const char *name)
+{
+	const struct json *n = json_get(j, name);
+	char what[80];
+
+	if (n && n->type == JSON_NUMBER && isfinite(n->number))
+		return n->number;
+	snprintf(what, sizeof(what), "\"%.40s\" is missing or no number", name);
+	wrong(r, what);
+	return 0;
+}
+
+static char *string_of(struct reading *r, const struct json *j, const char *name)
+{
+	const char *s = json_get_string(j, name);
+	char what[80];
+
+	if (s)
+		return xstrdup(s);
+	snprintf(what, sizeof(what), "\"%.40s\" is missing or no string", name);
+	wrong(r, what);
+	return xstrdup("");
+}
+
+static void read_point(struct reading *r, const struct json *j, struct point *p)
+{
+	*p = (struct point){
+		.accesses = number_of(r, j, "accesses"),
+		.seconds = number_of(r, j, "seconds"),
+		.local_pages = number_of(r, j, "local"),
+		.local_accesses = -1,
+		.user = number_of(r, j, "user"),
+		.kernel = number_of(r, j, "kernel"),
+		.hint_faults = number_of(r, j, "numa_hint_faults"),
+		.pte_updates = number_of(r, j, "numa_pte_updates"),
+		.migrated = number_of(r, j, "numa_pages_migrated"),
+		.samples = number_of(r, j, "mem_samples"),
+		.dropped = number_of(r, j, "mem_samples_dropped"),
+	};
+	if (p->local_pages < 0 || p->local_pages > 100)
+		wrong(r, "\"local\" is no percentage");
+	if (p->user < 0 || p->kernel < 0)
+		wrong(r, "instructions were not counted: that takes MODE=icount");
+}
+
+static void read_run(struct reading *r, const struct json *j, const struct json *result)
+{
+	const struct json *rows = json_get(result, "rows");
+	struct run *run;
+	size_t i;
+
+	if (!rows || rows->type != JSON_ARRAY || rows->nr < 2) {
+		wrong(r, "there are no rows");
+		return;
+	}
+	nn_grow(r->g->run, r->g->nr);
+	run = &r->g->run[r->g->nr++];
+	*run = (struct run){
+		.kind = string_of(r, j, "kind"), .source = string_of(r, j, "source"),
+		.class = string_of(r, j, "class"), .pages = string_of(r, j, "pages"),
+		.memory_mb = number_of(r, result, "memory_mb"),
+		.point = xcalloc(rows->nr, sizeof(*run->point)),
+		.nr = rows->nr, .end_local = -1,
+	};
+	for (i = 0; i < rows->nr && !r->failed; i++)
+		read_point(r, rows->item[i], &run->point[i]);
+}
+
+static struct cost read_cost(struct reading *r, const struct json *j, const char *name)
+{
+	const struct json *of = json_get(j, name);
+
+	return (struct cost){ number_of(r, of, "least"), number_of(r, of, "median") };
+}
+
+static void read_line(char *line, void *arg)
+{
+	struct reading *r = arg;
+	char err[NN_ERR_MAX];
+	const struct json *result;
+	const char *kind;
+	struct json *j;
+
+	r->line++;
+	if (r->failed || !*line)
+		return;
+	j = json_parse(line, err);
+	if (!j) {
+		wrong(r, "broken JSON");
+		return;
+	}
+	result = json_get(j, "result");
+	kind = json_get_string(j, "kind");
+	if (!kind || !result) {
+		wrong(r, "no result");
+	} else if (!strcmp(kind, "switch")) {
+		r->g->has_costs = true;
+		r->g->to_switch = read_cost(r, result, "switch");
+		r->g->to_tick = read_cost(r, result, "tick");
+	} else {
+		read_run(r, j, result);
+	}
+	json_free(j);
+}
+
+/* What the plugins know a run as. */
+static char *label_of(const struct run *run)
+{
+	return xasprintf("%s,%s,%s,%s", run->kind, run->source, run->class, run->pages);
+}
+
+/* Percent of the accesses by programs that went to the node of their CPU. */
+static double local_of(const struct counts *c, const struct row *row)
+{
+	double local = 0, all = 0;
+	unsigned int rw, to;
+	size_t i;
+
+	for (i = 0; i < row->nr_cpus; i++) {
+		const struct cpu_counts *cpu = &row->cpu[i];
+
+		for (rw = 0; rw < RWS; rw++) {
+			const uint64_t *n = cpu->to[ALL][USER][rw];
+
+			for (to = 0; n && to < c->nr_nodes; to++) {
+				all += n[to];
+				local += to == c->node_of_cpu[cpu->cpu] ? n[to] : 0;
+			}
+		}
+	}
+	return all ? 100 * local / all : -1;
+}
+
+/* A region's rows are a run's steps; what --after did bears its name with a "+". */
+static bool add_accesses(const struct counts *c, struct run *run, char *err)
+{
+	char *name = label_of(run), *end = xasprintf("%s+", name);
+	size_t i, nr = 0;
+	bool ok;
+
+	for (i = 0; i < c->nr_rows; i++) {
+		const struct row *row = &c->row[i];
+
+		if (!strcmp(row->name, end))
+			run->end_local = local_of(c, row);
+		if (!strcmp(row->name, name) && ++nr < run->nr)
+			run->point[nr].local_accesses = local_of(c, row);
+	}
+	ok = nr == run->nr - 1 && run->end_local >= 0;
+	if (!ok)
+		nn_err(err, "%s: of the %zu steps of %s it has %zu%s\n  Is it of another boot? Remove its directory and measure again",
+		       c->path, run->nr - 1, name, nr, run->end_local < 0 ? ", and not what came after" : "");
+	free(name);
+	free(end);
+	return ok;
+}
+
+static bool read_accesses(struct guest *g, const char *path, char *err)
+{
+	struct counts c;
+	bool ok = counts_read(&c, path, err);
+	size_t i;
+
+	if (!ok)
+		return false;
+	if (!c.complete)
+		ok = nn_err(err, "%s has no end: the boot was interrupted? Remove its directory and measure again", path);
+	for (i = 0; ok && i < g->nr; i++)
+		if (!strcmp(g->run[i].kind, "far"))
+			ok = add_accesses(&c, &g->run[i], err);
+	counts_free(&c);
+	return ok;
+}
+
+static bool read_out(struct guest *g, const char *dir, char *err)
+{
+	char *out = xasprintf("%s/out", dir);
+	struct reading r = { .g = g, .path = out, .err = err };
+	struct strbuf text = { 0 };
+
+	memset(g, 0, sizeof(*g));
+	if (!read_file(out, &text)) {
+		nn_err(err, "cannot read %s: %s", out, strerror(errno));
+		r.failed = true;
+	} else {
+		for_each_line(text.s, text.len, read_line, &r);
+		if (!g->nr)
+			wrong(&r, "there are no measurements");
+	}
+	sb_free(&text);
+	free(out);
+	if (r.failed)
+		guest_free(g);
+	return !r.failed;
+}
+
+bool guest_read(struct guest *g, const char *dir, char *err)
+{
+	char *accesses = xasprintf("%s/accesses.jsonl", dir);
+	bool ok = read_out(g, dir, err);
+
+	if (ok && !read_accesses(g, accesses, err)) {
+		guest_free(g);
+		ok = false;
+	}
+	free(accesses);
+	return ok;
+}
+
+/* --- phases ----------------------------------------------------------------- */
+
+struct phases {
+	struct guest *g;
+	size_t *lines;		/* of each run */
+	bool complete, broken;
+};
+
+static void add_phase(struct counted *c, const char *name, double instructions)
+{
+	size_t i;
+
+	for (i = 0; i < c->nr && strcmp(c->phase[i].name, name); i++)
+		;
+	if (i == c->nr) {
+		nn_grow(c->phase, c->nr);
+		c->phase[c->nr++] = (struct phase){ .name = xstrdup(name) };
+	}
+	c->phase[i].instructions += instructions;
+}
+
+/* A line is a step of the run that bears its name; what came after has none. */
+static void add_step(struct phases *p, const struct json *j, const char *name, const struct json *of)
+{
+	size_t i, k;
+
+	for (i = 0; i < p->g->nr; i++) {
+		struct run *run = &p->g->run[i];
+		char *label = label_of(run);
+
+		if (!strcmp(label, name)) {
+			p->lines[i]++;
+			run->counted.user += json_get_number(j, "user", NAN);
+			run->counted.kernel += json_get_number(j, "kernel", NAN);
+			for (k = 0; k < of->nr; k++)
+				add_phase(&run->counted, of->name[k], of->item[k]->number);
+		}
+		free(label);
+	}
+}
+
+static void read_step(char *line, void *arg)
+{
+	struct phases *p = arg;
+	char err[NN_ERR_MAX];
+	const struct json *of;
+	const char *name;
+	struct json *j;
+
+	if (!*line)
+		return;
+	j = json_parse(line, err);
+	name = json_get_string(j, "name");
+	of = json_get(j, "phases");
+	if (!j || p->complete)
+		p->broken = true;
+	else if (json_get(j, "complete"))
+		p->complete = true;
+	else if (!name || !of || of->type != JSON_OBJECT)
+		p->broken = true;
+	else
+		add_step(p, j, name, of);
+	json_free(j);
+}
+
+static bool read_phases(struct guest *g, const char *path, char *err)
+{
+	struct phases p = { .g = g, .lines = xcalloc(g->nr, sizeof(*p.lines)) };
+	struct strbuf text = { 0 };
+	bool ok = read_file(path, &text);
+	size_t i;
+
+	if (ok)
+		for_each_line(text.s, text.len, read_step, &p);
+	else
+		nn_err(err, "cannot read %s: %s", path, strerror(errno));
+	if (ok && (p.broken || !p.complete))
+		ok = nn_err(err, "%s: %s\n  Remove its directory and measure again", path,
+			    p.broken ? "broken lines" : "it has no end");
+	for (i = 0; ok && i < g->nr; i++)
+		if (p.lines[i] != g->run[i].nr - 1 || !isfinite(g->run[i].counted.user + g->run[i].counted.kernel))
+			ok = nn_err(err, "%s: of the %zu steps of %s, %s it has %zu\n  Remove its directory and measure again",
+				    path, g->run[i].nr - 1, g->run[i].kind, g->run[i].source, p.lines[i]);
+	sb_free(&text);
+	free(p.lines);
+	return ok;
+}
+
+bool guest_read_phases(struct guest *g, const char *dir, char *err)
+{
+	char *path = xasprintf("%s/accesses.jsonl", dir);
+	bool ok = read_out(g, dir, err);
+
+	if (ok && !read_phases(g, path, err)) {
+		guest_free(g);
+		ok = false;
+	}
+	free(path);
+	return ok;
+}
+
+void guest_free(struct guest *g)
+{
+	size_t i, k;
+
+	for (i = 0; i < g->nr; i++) {
+		for (k = 0; k < g->run[i].counted.nr; k++)
+			free(g->run[i].counted.phase[k].name);
+		free(g->run[i].counted.phase);
+		free(g->run[i].kind);
+		free(g->run[i].source);
+		free(g->run[i].class);
+		free(g->run[i].pages);
+		free(g->run[i].point);
+	}
+	free(g->run);
+	memset(g, 0, sizeof(*g));
+}
+
+const struct run *guest_run(const struct guest *g, const char *kind, const char *source,
+			    const char *class, const char *pages)
+{
+	size_t i;
+
+	for (i = 0; i < g->nr; i++) {
+		const struct run *r = &g->run[i];
+
+		if (!strcmp(r->kind, kind) && (!source || !strcmp(r->source, source)) &&
+		    !strcmp(r->class, class) && !strcmp(r->pages, pages))
+			return r;
+	}
+	return NULL;
+}
+
+/* The point where so much is local, by its number, and a part of the way to the next. */
+static double reached(const struct run *r, double percent)
+{
+	size_t i;
+
+	for (i = 0; i < r->nr && r->point[i].local_pages < percent; i++)
+		;
+	if (i == r->nr)
+		return INFINITY;
+	if (!i)
+		return 0;
+	return i - 1 + (percent - r->point[i - 1].local_pages) / (r->point[i].local_pages - r->point[i - 1].local_pages);
+}
+
+static double between(double a, double b, double part)
+{
+	return a + (b - a) * part;
+}
+
+double run_accesses_to(const struct run *r, double percent)
+{
+	double at = reached(r, percent);
+	size_t i = isfinite(at) ? at : 0;
+
+	if (!isfinite(at) || i == r->nr - 1)
+		return isfinite(at) ? r->point[i].accesses : INFINITY;
+	return between(r->point[i].accesses, r->point[i + 1].accesses, at - i);
+}
+
+double run_seconds_to(const struct run *r, double percent)
+{
+	double at = reached(r, percent);
+	size_t i = isfinite(at) ? at : 0;
+
+	if (!isfinite(at) || i == r->nr - 1)
+		return isfinite(at) ? r->point[i].seconds : INFINITY;
+	return between(r->point[i].seconds, r->point[i + 1].seconds, at - i);
+}
+
+const struct point *run_unscanned(const struct run *r)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < r->nr && !r->point[i + 1].pte_updates; i++)
+		;
+	return &r->point[i];
+}
+
+double run_extra(const struct run *r, const struct run *off)
+{
+	return run_end(r)->kernel - run_end(off)->kernel / run_end(off)->user * run_end(r)->user;
+}
+
+double run_page_cost(const struct run *r, const struct run *off)
+{
+	double migrated = run_end(r)->migrated;
+
+	return migrated > 0 ? run_extra(r, off) / migrated : -1;
+}

@@ -1,0 +1,112 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# scx_near -m on real samples (SPE) and hint faults: memory and task come together,
+# and a task that was driven away from its memory goes back to it, where without -m
+# the memory has to come after it. For two nodes or more with idle CPUs.
+# NN_UNAWARE=1: for a kernel that can't tell the preferred node, where scx_near has to
+# say so, and nothing else is tested.
+
+mb=${NN_PLACE_MB:-32}
+pages=$((mb * 256))
+log=/tmp/scx_preferred.log
+log_lines=80
+state=/sys/kernel/sched_ext/state
+# shellcheck source=tools/guest/result.sh
+. /nn/lib/result.sh
+
+for near in /nn/sched-*/scx_near; do :; done
+[ -x "$near" ] || { echo "Bail out! there is no scx_near on board"; exit 1; }
+
+start() { # OPTION...
+	"$near" -i 1 "$@" >/tmp/near.log 2>&1 &
+	pid=$!
+	tries=0
+	while [ "$(cat $state)" != enabled ]; do
+		[ $tries -lt 100 ] || { cat /tmp/near.log >>$log; kill -9 $pid; return 1; }
+		tries=$((tries + 1))
+		usleep 100000
+	done
+}
+
+stop() {
+	sleep 2	# for the last line of its report
+	kill -INT $pid
+	wait $pid
+	rc=$?
+	cat /tmp/near.log >>$log
+	[ $rc = 0 ] && [ "$(cat $state)" = disabled ]
+}
+
+# sum KEY: what the intervals report of it, in all
+sum() {
+	tr ' ' '\n' </tmp/near.log | awk -F= -v key="$1" '$1 == key { s += $2 } END { print s + 0 }'
+}
+
+# place OPTION...: a task whose memory is remote, driven to node 1 when it is not any
+# more. Sets settled (local, percent), end, home (nodes), local and moved (pages).
+place() {
+	settled=0 home=- end=- local=0 moved=$pages
+	numa_place --memory "$mb" --roam --drive 1 --step 300000 --until 95 --accesses 60000000 "$@" >/tmp/place.out 2>&1
+	rc=$?
+	cat /tmp/place.out >>$log
+	settled=$(awk '$1 ~ /^[0-9]+$/ && NF == 10 && $3 > max { max = $3 } END { print int(max) }' /tmp/place.out)
+	# shellcheck disable=SC2046  # words
+	set -- $(sed -n 's/^driven from node \([0-9]*\) to node [0-9]*: ended on node \([0-9]*\), \([0-9.]*\) % local, \([0-9]*\) .*/\1 \2 \3 \4/p' /tmp/place.out)
+	[ $# = 4 ] && home=$1 end=$2 local=${3%.*} moved=$4
+	return $rc
+}
+
+echo "TAP version 13"
+: >$log
+if [ "${NN_UNAWARE:-0}" = 1 ]; then
+	echo "1..2"
+	start -m && stop && grep -q "WARNING: kernel doesn't support ops.set_preferred_node()" /tmp/near.log &&
+		grep -q 'WARNING: -m goes by p->numa_preferred_nid' /tmp/near.log && grep -q ' at_preferred=' /tmp/near.log
+	result $? "scx_near -m loads without ops.set_preferred_node() and says so"
+	: >$log
+	start && stop && ! grep -q 'numa_preferred_nid' /tmp/near.log
+	result $? "scx_near without -m has nothing to say of it"
+	exit $failed
+fi
+
+echo "1..10"
+sysctl -w kernel.numa_balancing=1 >>$log
+sysctl -w kernel.mem_sampling_enable=1 >>$log 2>&1 && sysctl -w kernel.numa_balancing_mem_sampling=1 >>$log 2>&1 &&
+	grep -q arm_spe /sys/kernel/debug/mem_sampling/sources
+result $? "memory accesses are sampled"
+
+for kind in busy sleeping; do
+	options=
+	[ $kind = busy ] || options="--sleep 500"
+	for mode in -m ""; do
+		: >$log
+		# shellcheck disable=SC2086  # no option is no argument
+		start $mode && place $options && [ "$settled" -ge 95 ]
+		ok=$?
+		stop || ok=1
+		result $ok "scx_near${mode:+ $mode}, $kind: task and memory meet on one node"
+		echo "# scx_near${mode:+ $mode}, $kind: from node $home to 1, ended on $end with $local % local, $moved of $pages pages moved"
+		if [ "$mode" = -m ]; then
+			echo "# preferred: at_preferred $(sum at_preferred) moved $(sum moved)"
+			[ "$home" != - ] && [ "$home" != 1 ] && [ "$end" = "$home" ] && [ "$local" -ge 90 ]
+			result $? "$kind: driven away, it goes back"
+			with=$moved
+		fi
+	done
+	echo "# $kind: $with pages moved with -m, $moved without"
+	[ "$with" -lt $((moved / 2)) ]
+	result $? "$kind: less memory has to move than without -m"
+done
+
+: >$log
+sysctl -w kernel.mem_sampling_enable=0 >>$log 2>&1
+faults=$(sed -n 's/^numa_hint_faults //p' /proc/vmstat)
+start -m && place && [ "$settled" -ge 90 ]
+ok=$?
+stop || ok=1
+faults=$(($(sed -n 's/^numa_hint_faults //p' /proc/vmstat) - faults))
+echo "# hint faults: $faults, from node $home to 1, ended on $end with $local % local, $moved of $pages pages moved"
+[ $faults -gt 0 ] || ok=1
+result $ok "scx_near -m has hint faults where there are no samples"
+exit $failed
