@@ -46,8 +46,13 @@ count() {
 	fi
 }
 
+# A step has a log, and a guest a directory beside it.
+files_of() { # NAME
+	printf '%s/%s\n' "$LOGS" "$(tr -c 'A-Za-z0-9\n' - <<<"$1")"
+}
+
 log_of() { # NAME
-	printf '%s/%s.log\n' "$LOGS" "$(tr -c 'A-Za-z0-9\n' - <<<"$1")"
+	printf '%s.log\n' "$(files_of "$1")"
 }
 
 # What of a step's output is worth a line here.
@@ -145,7 +150,7 @@ main() {
 			local kernel topo mode seconds job cmdline machine=${kind#boot}
 			IFS=$'\t' read -r kernel topo mode seconds job cmdline <<<"$rest"
 			BOOT_NAMES+=("$name")
-			BOOT_COMMANDS+=("${machine:+MACHINE=$(printf %q "${machine#/}") }tools/build/guest.sh test $kernel $topo $mode $seconds $job $(printf %q "$cmdline")")
+			BOOT_COMMANDS+=("OUT=$(printf %q "$(files_of "$name")") ${machine:+MACHINE=$(printf %q "${machine#/}") }tools/build/guest.sh test $kernel $topo $mode $seconds $job $(printf %q "$cmdline")")
 			;;
 		*) die "$LIST: unknown kind of step '$kind'" ;;
 		esac

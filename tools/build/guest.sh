@@ -141,7 +141,8 @@ verb_shell() {
 	exec "${BOOT[@]}" --interactive
 }
 
-# The result of each test, then of the guest as a whole.
+# The result of each test, then of the guest as a whole. OUT is where its files go; guests
+# that run side by side need one each.
 verb_test() { # KERNEL TOPOLOGY MODE SECONDS JOB [CMDLINE]
 	local out rc=0 name="$1 on $2${MACHINE:+ $MACHINE}" bad
 	out=$NN_CACHE/out/check/${1/\//+}-$2-$3-$(basename "$5" .sh)${MACHINE:+-${MACHINE//[^A-Za-z0-9]/-}}
@@ -149,6 +150,7 @@ verb_test() { # KERNEL TOPOLOGY MODE SECONDS JOB [CMDLINE]
 		name+=" (QEMU $QEMU${QEMU_VARIANT:+, $QEMU_VARIANT})"
 		out+=@$(hash_text <<<"$name" | cut -c1-8)
 	fi
+	out=${OUT:-$out}
 	boot_command "$1" "$2"
 	BOOT+=(--mode "$3" --timeout "$4")
 	[ "$5" = - ] || BOOT+=(--job "$NN_TOP/$5")
