@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the programs share that test the sampling of memory accesses: errors, files of
- * the kernel, nodes and CPUs, sampling on and off. Each says what it is called in
- * PROGRAM first.
+ * What the programs share that test or measure the sampling of memory accesses:
+ * errors, files of the kernel, nodes and CPUs, sampling on and off. Each says what
+ * it is called in PROGRAM first.
  */
 #ifndef NN_GUEST_COMMON_H
 #define NN_GUEST_COMMON_H

@@ -14,7 +14,6 @@
 #include <linux/perf_event.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,13 +25,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#define PROGRAM "numa_place"
+#include "common.h"
 #include "mark.h"
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#define HUGE		(2UL << 20)
-#define MAX_NODES	1024
-#define MPOL_DEFAULT	0
-#define MPOL_BIND	2
 #define LOOK_PAGES	4096	/* asked of at once */
 #define MAX_THREADS	64
 #define REGION		1	/* of the access accounting plugin: what is done after all steps, */
@@ -82,26 +78,6 @@ struct state {
 	unsigned long long vm[NR_VMSTAT];
 };
 
-static __attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...)
-{
-	va_list args;
-
-	fprintf(stderr, "numa_place: ");
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec * 1e-9;
-}
-
 /* --- nodes ------------------------------------------------------------------ */
 
 static unsigned int this_node(void)
@@ -111,23 +87,6 @@ static unsigned int this_node(void)
 	if (syscall(SYS_getcpu, NULL, &node, NULL))
 		die("getcpu: %s", strerror(errno));
 	return node;
-}
-
-static bool has_memory(unsigned int node)
-{
-	char path[64], line[128];
-	unsigned long kb = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/devices/system/node/node%u/meminfo", node);
-	f = fopen(path, "r");
-	if (!f)
-		return false;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "Node %*u MemTotal: %lu", &kb) == 1)
-			break;
-	fclose(f);
-	return kb > 0;
 }
 
 static unsigned int farthest_from(unsigned int node)
@@ -149,16 +108,6 @@ static unsigned int farthest_from(unsigned int node)
 	}
 	fclose(f);
 	return best;
-}
-
-static void set_policy(int mode, int node)
-{
-	unsigned long mask[MAX_NODES / 64] = { 0 };
-
-	if (node >= 0)
-		mask[node / 64] = 1UL << node % 64;
-	if (syscall(SYS_set_mempolicy, mode, node >= 0 ? mask : NULL, node >= 0 ? MAX_NODES : 0))
-		die("set_mempolicy of node %d: %s", node, strerror(errno));
 }
 
 static double local_percent(char *memory, int node)
@@ -277,16 +226,6 @@ struct helper {
 
 static pthread_barrier_t barrier;
 
-static void run_on(unsigned int cpu)
-{
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(cpu, &cpus);
-	if (sched_setaffinity(0, sizeof(cpus), &cpus))
-		die("CPU %u: %s", cpu, strerror(errno));
-}
-
 static void run_anywhere(void)
 {
 	cpu_set_t cpus;
@@ -294,19 +233,6 @@ static void run_anywhere(void)
 	memset(&cpus, 0xff, sizeof(cpus));
 	if (sched_setaffinity(0, sizeof(cpus), &cpus))
 		die("all CPUs: %s", strerror(errno));
-}
-
-static int cpu_of(int node)
-{
-	char path[64];
-	int cpu;
-
-	for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/cpu%d", node, cpu);
-		if (!access(path, F_OK))
-			return cpu;
-	}
-	die("node %d has no CPU", node);
 }
 
 static struct walk begin_walk(unsigned int nr)
@@ -322,7 +248,7 @@ static void *help(void *arg)
 	struct helper *h = arg;
 	struct walk w = begin_walk(h->nr);
 
-	run_on(opt.cpu + h->nr);
+	pin(opt.cpu + h->nr);
 	for (;;) {
 		pthread_barrier_wait(&barrier);
 		work(&w, h->memory, opt.step / opt.threads);
@@ -419,18 +345,6 @@ static void print_row(const struct state *s, bool first)
 		printf("\n");
 	}
 	fflush(stdout);
-}
-
-static unsigned long number(const char *text, const char *option, unsigned long min, unsigned long max)
-{
-	char *end;
-	unsigned long n;
-
-	errno = 0;
-	n = strtoul(text, &end, 10);
-	if (errno || *end || end == text || *text == '-' || n < min || n > max)
-		die("%s %s: not a number from %lu to %lu", option, text, min, max);
-	return n;
 }
 
 static void usage(FILE *f)
@@ -571,9 +485,9 @@ static char *get_memory(int from)
 	memory = (char *)(((uintptr_t)memory + HUGE - 1) & ~(HUGE - 1));
 	if (madvise(memory, opt.bytes, opt.huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) && opt.huge)
 		die("huge pages: %s", strerror(errno));
-	set_policy(MPOL_BIND, from);
+	set_policy(POLICY_BIND, from);
 	memset(memory, 1, opt.bytes);
-	set_policy(MPOL_DEFAULT, -1);
+	set_policy(POLICY_DEFAULT, -1);
 	return memory;
 }
 
@@ -606,9 +520,12 @@ static void take_step(struct walk *w, char *memory, struct state *s)
 static void drive_away(struct walk *w, char *memory, struct state *s)
 {
 	unsigned long whole = opt.step;
+	int cpu = cpu_of_node(opt.drive, 0);
 	int i;
 
-	run_on(cpu_of(opt.drive));
+	if (cpu < 0)
+		die("--drive %d: that node has no CPU", opt.drive);
+	pin(cpu);
 	opt.step = whole > 10 ? whole / 10 : 1;
 	take_step(w, memory, s);
 	opt.step = whole;
@@ -625,7 +542,7 @@ int main(int argc, char **argv)
 	int from;
 
 	parse(argc, argv);
-	run_on(opt.cpu);
+	pin(opt.cpu);
 	if (opt.fifo && sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ .sched_priority = 1 }))
 		die("--fifo: %s", strerror(errno));
 	s.node = this_node();

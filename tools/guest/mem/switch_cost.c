@@ -14,7 +14,6 @@
 #include <getopt.h>
 #include <linux/perf_event.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,6 +23,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define PROGRAM "switch_cost"
+#include "common.h"
+
 #define MAX_BATCHES	10000
 
 static struct {
@@ -32,18 +34,6 @@ static struct {
 	unsigned long rounds;	/* of a batch */
 	bool json;
 } opt = { .batches = 100, .rounds = 100 };
-
-static __attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...)
-{
-	va_list args;
-
-	fprintf(stderr, "switch_cost: ");
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(1);
-}
 
 static int counter;
 
@@ -183,18 +173,6 @@ static void measure_tick(double *n)
 	}
 }
 
-static unsigned long number(const char *text, const char *option, unsigned long min, unsigned long max)
-{
-	char *end;
-	unsigned long n;
-
-	errno = 0;
-	n = strtoul(text, &end, 10);
-	if (errno || *end || end == text || *text == '-' || n < min || n > max)
-		die("%s %s: not a number from %lu to %lu", option, text, min, max);
-	return n;
-}
-
 static const char usage_text[] =
 "usage: switch_cost [options]\n"
 "The kernel's instructions for a switch between two processes, and for a tick.\n\n"
@@ -214,7 +192,6 @@ int main(int argc, char **argv)
 		{ }
 	};
 	static double n[MAX_BATCHES];
-	cpu_set_t cpus;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -241,10 +218,7 @@ int main(int argc, char **argv)
 	}
 	if (optind < argc)
 		die("what is \"%s\"? switch_cost --help tells the options", argv[optind]);
-	CPU_ZERO(&cpus);
-	CPU_SET(opt.cpu, &cpus);
-	if (sched_setaffinity(0, sizeof(cpus), &cpus))
-		die("CPU %d: %s", opt.cpu, strerror(errno));
+	pin(opt.cpu);
 	count_kernel();
 	if (opt.json)
 		putchar('{');
