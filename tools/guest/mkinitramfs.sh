@@ -52,22 +52,46 @@ pack() {
 	printf '%s\n' "$out"
 }
 
-# build PROGRAM OPTION...: compiles one of ours, statically.
+# build DIR PROGRAM OPTION...: compiles one of ours, statically.
 build() {
-	"${GNU}gcc" -static -O2 -Wall -Wextra -Werror -o "$NN_NEW/nn/bin/${1##*/}" "$GUEST/$1.c" "${@:2}"
+	mkdir -p "$NN_NEW/$1"
+	"${GNU}gcc" -static -O2 -Wall -Wextra -Werror -o "$NN_NEW/$1/${2##*/}" "$GUEST/$2.c" \
+		-pthread "-I$NN_TOP/tools/qemu/accesses" "${@:3}" || die "$GUEST/$2.c does not compile (see above)"
+}
+
+# programs: compiles what is not compiled yet and prints where it lies, base/ for every
+# guest and perf/ for those with perf.
+programs() {
+	local out=$DIR/programs key p
+	key=$({
+		cat "$0" "$GUEST"/*.c "$GUEST"/{mem,spe}/*.[ch] "$NN_TOP"/tools/qemu/accesses/*.h
+		"${GNU}gcc" --version
+	} | hash_text)
+	if [ "$(cat "$out/key" 2>/dev/null)" != "$key" ]; then
+		scratch_beside "$out"
+		for p in nnrun affload mem/{switch_cost,numa_place,numa_same,mem_attrib,mem_perf,mem_privilege,mem_storm}; do
+			build base "$p"
+		done
+		"${GNU}strip" "$NN_NEW/base"/*
+		# With symbols and line numbers, for perf to show.
+		for p in spe_share spe_pattern spe_task spe_soak spe_mix; do
+			build perf "spe/$p" -g "-ffile-prefix-map=$GUEST/="
+		done
+		printf '%s\n' "$key" >"$NN_NEW/key"
+		publish "$NN_NEW" "$out"
+	fi
+	printf '%s\n' "$out"
 }
 
 pack_perf() {
-	local root p
+	local root programs
 	root=$("$GUEST/perf.sh")
 	with_lock "initramfs-$ARCH"
+	programs=$(programs)
 	scratch_beside "$DIR/perf-tree"
 	cp -r -- "$root/." "$NN_NEW/"
-	mkdir -p "$NN_NEW/nn/bin"
-	# With symbols and line numbers, for perf to show.
-	for p in spe_share spe_pattern spe_task spe_soak spe_mix; do
-		build "spe/$p" -g -pthread "-ffile-prefix-map=$GUEST/=" "-I$NN_TOP/tools/qemu/accesses"
-	done
+	mkdir -p "$NN_NEW/nn"
+	cp -r -- "$programs/perf" "$NN_NEW/nn/bin"
 	pack perf
 }
 
@@ -109,6 +133,7 @@ affinity=
 
 with_lock "initramfs-$ARCH"
 cache_dir "guest/$ARCH/root" >/dev/null
+programs=$(programs)
 scratch_beside "$DIR/tree"
 tree=$NN_NEW
 mkdir -p "$tree"/{bin,nn/bin,nn/jobs,nn/lib,proc,sys,dev,tmp}
@@ -117,12 +142,7 @@ cp -- "$GUEST/init" "$tree/init"
 cp -- "$GUEST"/jobs/* "$tree/nn/jobs/"
 cp -- "$GUEST/result.sh" "$tree/nn/lib/"
 chmod 755 "$tree/init" "$tree"/nn/jobs/*
-build nnrun
-for p in switch_cost numa_place numa_same mem_attrib mem_perf mem_privilege mem_storm; do
-	build "mem/$p" -pthread "-I$NN_TOP/tools/qemu/accesses"
-done
-build affload
-"${GNU}strip" "$tree/nn/bin"/*
+cp -- "$programs"/base/* "$tree/nn/bin/"
 for s in ${suites[@]+"${suites[@]}"}; do
 	name=${s##*/}
 	mkdir -p "$tree/nn/selftests-$name"
