@@ -154,12 +154,17 @@ open_gate() { # NAME ARCH LINES...
 	GATE_LINES=$lines
 }
 
-configure_gate() {
-	local line
+# Most commits leave the questions alone, so the answers stand.
+configure_gate() { # COMMIT
+	local line questions
+	questions=$({ echo "$GATE_HASH"; g -C "$SRC" ls-tree -r "$1" | grep -E '[/[:space:]](Kconfig|scripts/)'; } | hash_text)
+	[ "$(cat "$OBJ/nearnode-configured" 2>/dev/null)" != "$questions" ] || return 0
+	rm -f -- "$OBJ/nearnode-configured"
 	KCONFIG_ALLCONFIG=$OBJ/nearnode-wanted kmake allnoconfig >"$OBJ/config.log" 2>&1 || return 1
 	for line in $GATE_LINES; do
 		! grep -q "^${line%=n}=" "$OBJ/.config" || { echo "$line did not hold" >>"$OBJ/config.log"; return 1; }
 	done
+	printf '%s\n' "$questions" >"$OBJ/nearnode-configured"
 }
 
 # Where the warnings of a build are kept.
@@ -177,7 +182,7 @@ warnings() {
 		log=$OBJ/nearnode-lint.log
 		[ "$mode" != sparse ] || flags+=(C=2)
 		[ "${IN_PLACE:-}" = "$commit" ] || NN_COMMIT=$commit checkout
-		configure_gate || { tail -n 5 "$OBJ/config.log"; return 1; }
+		configure_gate "$commit" || { tail -n 5 "$OBJ/config.log"; return 1; }
 		while read -r o symbol; do
 			[ "$symbol" = - ] || grep -q "^$symbol=y" "$OBJ/.config" || continue
 			[[ $o != arch/* || $o = arch/${ARCH%_64}/* ]] || continue
@@ -276,32 +281,53 @@ lint_spelling() { # PATCH NAME
 # Documentation/, is user space and BPF: there "const volatile" is how a loader hands over constants, RESIZABLE_ARRAY()
 # looks like a function and SCX_BUG_ON() ends a program, not a kernel.
 lint_patches() {
-	local p out s ignore
+	local p ignore options=()
 	while read -r p; do
-		s=${p#"$NN_TOP/patches/"}
 		ignore=MISSING_SIGN_OFF,FILE_PATH_CHANGES
 		grep '^diff --git ' "$p" | grep -qvE '^diff --git a/(tools|Documentation)/' ||
 			ignore+=,VOLATILE,AVOID_EXTERNS,FUNCTION_ARGUMENTS,AVOID_BUG
-		# Without GIT_DIR checkpatch would look commit ids up in a repository
-		# that has no history.
-		out=$(cd "$SRC" && GIT_DIR=/nonexistent perl scripts/checkpatch.pl --strict --no-color \
-			--ignore "$ignore" "$p" 2>&1) || true
-		grep -q '^total: 0 errors, 0 warnings, 0 checks' <<<"$out" &&
-			report 0 "checkpatch --strict: $s" || report 1 "checkpatch --strict: $s" "$out"
-		lint_spelling "$p" "$s"
-	done < <(compgen -G "$NN_TOP/patches/*/[0-9]*.patch" | sort)
+		options+=("--strict --ignore $ignore")
+	done < <(patches patches/\*)
+	checkpatch "$SRC" 'checkpatch --strict' patches/\* "${options[@]}"
 }
 
 lint_qemu() {
-	local p src s out
+	local src options=()
 	src=$("$NN_BUILD/qemu.sh" src)
+	while read -r _; do options+=(--no-signoff); done < <(patches tools/qemu/patches)
+	checkpatch "$src" checkpatch tools/qemu/patches "${options[@]}"
+}
+
+patches() { # DIRECTORY
+	compgen -G "$NN_TOP/$1/[0-9]*.patch" | sort
+}
+
+# What the checkpatch of SRC says of each patch, side by side; then the spelling.
+checkpatch() { # SRC NAME DIRECTORY OPTIONS-OF-EACH...
+	local src=$1 name=$2 dir=$3 said p i=0 running=0 short
+	shift 3
+	said=$(mktemp -d "$(cache_dir tmp)/lint.XXXXXX")
+	NN_TRASH+=("$said")
 	while read -r p; do
-		s=${p#"$NN_TOP/"}
-		out=$(cd "$src" && GIT_DIR=/nonexistent perl scripts/checkpatch.pl --no-signoff --no-color "$p" 2>&1) || true
-		grep -q '^total: 0 errors, 0 warnings, ' <<<"$out" &&
-			report 0 "checkpatch: $s" || report 1 "checkpatch: $s" "$out"
-		lint_spelling "$p" "$s"
-	done < <(compgen -G "$NN_TOP/tools/qemu/patches/[0-9]*.patch" | sort)
+		[ "$running" -lt "$NN_JOBS" ] || { wait -n || true; running=$((running - 1)); }
+		i=$((i + 1))
+		# Without GIT_DIR checkpatch would look commit ids up in a repository
+		# that has no history.
+		# shellcheck disable=SC2086  # a list of options
+		(cd "$src" && GIT_DIR=/nonexistent perl scripts/checkpatch.pl --no-color ${!i} "$p") \
+			>"$said/$i" 2>&1 &
+		running=$((running + 1))
+	done < <(patches "$dir")
+	wait
+	i=0
+	while read -r p; do
+		i=$((i + 1))
+		short=${p#"$NN_TOP/"}
+		short=${short#patches/}
+		grep -qE '^total: 0 errors, 0 warnings, (0 checks, )?[0-9]+ lines' "$said/$i" &&
+			report 0 "$name: $short" || report 1 "$name: $short" "$(cat "$said/$i")"
+		lint_spelling "$p" "$short"
+	done < <(patches "$dir")
 }
 
 kernel_doc() { # COMMIT FILES
