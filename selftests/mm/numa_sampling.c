@@ -33,6 +33,7 @@
 #define DEBUGFS		"/sys/kernel/debug/mem_sampling/"
 #define SYSCTL		"/proc/sys/kernel/"
 #define KSM		"/sys/kernel/mm/ksm/"
+#define SCAN_SIZE	"/sys/kernel/debug/sched/numa_balancing/scan_size_mb"
 #define PAGES		8
 /* What moves together in memory that only one thread can use: pages in such a block. */
 #define AROUND		(page > 65536 ? page : (size_t)65536)
@@ -137,6 +138,7 @@ static int sampled(void *addr)
 FIXTURE(numa_sampling)
 {
 	int here, far;		/* nodes */
+	int scan_size;		/* to be restored if it is not 0 */
 	bool on;
 };
 
@@ -169,6 +171,12 @@ FIXTURE_SETUP(numa_sampling)
 
 FIXTURE_TEARDOWN(numa_sampling)
 {
+	char size[16];
+
+	if (self->scan_size) {
+		snprintf(size, sizeof(size), "%d", self->scan_size);
+		write_file(SCAN_SIZE, size);
+	}
 	if (self->on)
 		write_file(SYSCTL "mem_sampling_enable", "0");
 }
@@ -639,6 +647,32 @@ TEST_F(numa_sampling, counted)
 	ASSERT_EQ(0, sampled(p));
 	EXPECT_EQ(samples + 1, vm_count("mem_samples"));
 	EXPECT_EQ(migrated + AROUND / page, vm_count("numa_sample_migrated"));
+}
+
+/* A task does not move more in a second than the scanner would have let it. */
+TEST_F(numa_sampling, limited_as_the_scanner)
+{
+	size_t size = 4UL << 20, limit = (1UL << 20) / page, i;
+	char *p = map_far(_metadata, self->far, size, MAP_PRIVATE | MAP_ANONYMOUS);
+	unsigned long long migrated = vm_count("numa_sample_migrated");
+	unsigned long long limited = vm_count("numa_sample_limited");
+	struct timespec start, end, pause = { .tv_sec = 1, .tv_nsec = 100000000 };
+
+	self->scan_size = read_number(SCAN_SIZE);
+	ASSERT_LT(0, self->scan_size);
+	ASSERT_EQ(0, write_file(SCAN_SIZE, "1"));
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (i = 0; i < size; i += AROUND)
+		ASSERT_EQ(0, sampled(p + i));
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	migrated = vm_count("numa_sample_migrated") - migrated;
+	EXPECT_LE(limit, migrated);
+	/* The last block may be over it. */
+	EXPECT_GE((limit + AROUND / page) * (end.tv_sec - start.tv_sec + 2), migrated);
+	EXPECT_LT(limited, vm_count("numa_sample_limited"));
+	nanosleep(&pause, NULL);
+	ASSERT_EQ(0, sampled(p + size - page));
+	EXPECT_EQ(self->here, node_of(p + size - page));
 }
 
 /* What the scanner has marked is accessible again. */
