@@ -10,22 +10,17 @@
  * stores apart, by the slice of the buffer where their first access is. Those for
  * which QEMU may hide accesses (op_may_hide()) are left out.
  *
- * Each END writes a line of JSON with what each CPU has executed since BEGIN. The
- * counts of other CPUs than the one that sets the marks are exact only if one host
- * thread emulates them all. nnboot --accesses starts it; the map is not needed.
+ * Each END writes a line of JSON with what each CPU has executed since BEGIN (board.h).
+ * nnboot --accesses starts it; the map is not needed.
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "mark.h"
+#include "board.h"
 #include "op.h"
-#include "qemu_plugin.h"
-
-/* Counters in translated code and storing there came with interface 3. */
-QEMU_EXPORT int qemu_plugin_version = 3;
 
 #define SLICES		64
 #define MAX_KINDS	256
@@ -39,8 +34,7 @@ struct board {
 	uint64_t slice[SIDES][SLICES];
 };
 
-static struct qemu_plugin_scoreboard *boards;
-static unsigned int nr_cpus;
+/* Under board_lock. */
 static struct kind {
 	unsigned int op;
 	bool kernel;
@@ -48,26 +42,10 @@ static struct kind {
 static unsigned int nr_kinds;
 
 static uint64_t buffer, buffer_size;
-static FILE *out;
-static char *out_path;
-static bool broken;
 
-static struct region {
-	char name[ACC_NAME_MAX + 1];
-	struct board *before;		/* of each CPU; NULL: not open */
-} region[ACC_REGIONS];
+/* --- regions ---------------------------------------------------------------------- */
 
-/* Guards all of the above but the boards. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-static struct board *board_of(unsigned int cpu)
-{
-	return qemu_plugin_scoreboard_find(boards, cpu);
-}
-
-/* --- marks ------------------------------------------------------------------------ */
-
-static void write_ops(const struct board *now, const struct board *before)
+static void write_ops(FILE *out, const struct board *now, const struct board *before)
 {
 	char name[OP_NAME_MAX];
 	const char *comma = "";
@@ -83,7 +61,7 @@ static void write_ops(const struct board *now, const struct board *before)
 	}
 }
 
-static void write_slices(const char *name, const uint64_t *now, const uint64_t *before)
+static void write_slices(FILE *out, const char *name, const uint64_t *now, const uint64_t *before)
 {
 	unsigned int i;
 
@@ -93,66 +71,27 @@ static void write_slices(const char *name, const uint64_t *now, const uint64_t *
 	fputc(']', out);
 }
 
-static void end_region(unsigned int cpu, unsigned int nr)
+static void write_region(FILE *out, unsigned int cpu, unsigned int region, const char *name)
 {
-	struct region *r = &region[nr];
 	const char *comma = "";
 	unsigned int i;
 
 	fprintf(out, "{\"region\": %u, \"name\": \"%s\", \"cpu\": %u, \"buffer\": %" PRIu64
-		", \"size\": %" PRIu64 ", \"cpus\": [", nr, r->name, cpu, buffer, buffer_size);
-	for (i = 0; i < nr_cpus; i++) {
-		const struct board *now = board_of(i), *before = &r->before[i];
+		", \"size\": %" PRIu64 ", \"cpus\": [", region, name, cpu, buffer, buffer_size);
+	for (i = 0; i < board_cpus; i++) {
+		const struct board *now = board_of(i), *before = board_before(region, i);
 
 		if (!memcmp(now->executed, before->executed, sizeof(now->executed)))
 			continue;
 		fprintf(out, "%s{\"cpu\": %u, \"ops\": [", comma, i);
-		write_ops(now, before);
+		write_ops(out, now, before);
 		fputc(']', out);
-		write_slices("loads", now->slice[LOAD], before->slice[LOAD]);
-		write_slices("stores", now->slice[STORE], before->slice[STORE]);
+		write_slices(out, "loads", now->slice[LOAD], before->slice[LOAD]);
+		write_slices(out, "stores", now->slice[STORE], before->slice[STORE]);
 		fputc('}', out);
 		comma = ", ";
 	}
 	fputs("]}\n", out);
-	free(r->before);
-	r->before = NULL;
-}
-
-static void begin_region(unsigned int nr)
-{
-	struct region *r = &region[nr];
-	unsigned int i;
-
-	if (!r->before)
-		r->before = calloc(nr_cpus, sizeof(*r->before));
-	if (!r->before) {
-		fputs("opmix: no memory\n", stderr);
-		broken = true;
-		return;
-	}
-	for (i = 0; i < nr_cpus; i++)
-		memcpy(&r->before[i], board_of(i), sizeof(r->before[i]));
-}
-
-static void on_mark(unsigned int cpu, void *arg)
-{
-	unsigned int code = (uintptr_t)arg, nr = code & (ACC_REGIONS - 1);
-
-	pthread_mutex_lock(&lock);
-	if (code & ACC_KIND_NAME) {
-		/* see ACC_CHAR() */
-		char c = code & 0x7f;
-
-		if (c && (c < ' ' || c > '~' || c == '"' || c == '\\'))
-			c = '?';	/* JSON */
-		region[code >> 8 & (ACC_REGIONS - 1)].name[code >> 16 & 0x1f] = c;
-	} else if ((code >> 8 & 7) == ACC_BEGIN) {
-		begin_region(nr);
-	} else if ((code >> 8 & 7) == ACC_END && region[nr].before) {
-		end_region(cpu, nr);
-	}
-	pthread_mutex_unlock(&lock);
 }
 
 /* --- instructions ------------------------------------------------------------------- */
@@ -174,13 +113,13 @@ static bool kind_of(unsigned int op, bool kernel, unsigned int *kind)
 {
 	unsigned int i;
 
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&board_lock);
 	for (i = 0; i < nr_kinds; i++)
 		if (kinds[i].op == op && kinds[i].kernel == kernel)
 			break;
 	if (i == nr_kinds && i < MAX_KINDS)
 		kinds[nr_kinds++] = (struct kind){ .op = op, .kernel = kernel };
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&board_lock);
 	*kind = i;
 	return i < MAX_KINDS;
 }
@@ -191,7 +130,7 @@ static void count_insn(struct qemu_plugin_insn *insn, uint32_t word)
 	unsigned int op = op_of_insn(word), kind;
 
 	if (!kind_of(op, kernel, &kind)) {
-		broken = true;
+		board_incomplete();
 		return;
 	}
 	qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, QEMU_PLUGIN_INLINE_ADD_U64,
@@ -211,37 +150,21 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	(void)id;
 	for (i = 0; i < n; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
-		uint32_t word = 0, code;
+		uint32_t word = 0;
 
 		qemu_plugin_insn_data(insn, &word, sizeof(word));
 		count_insn(insn, word);
-		code = acc_decode_arm64(word);
-		if (code)
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark, QEMU_PLUGIN_CB_NO_REGS,
-							       (void *)(uintptr_t)code);
+		board_heed_mark(insn, word);
 	}
 }
 
 /* --- begin and end ---------------------------------------------------------------------- */
 
-static void on_exit_qemu(qemu_plugin_id_t id, void *unused)
-{
-	(void)id;
-	(void)unused;
-	/* whoever reads it looks for this line */
-	if (!broken)
-		fputs("{\"complete\": true}\n", out);
-	if (fclose(out))
-		fprintf(stderr, "opmix: cannot write all of %s (is the disk full?)\n", out_path);
-}
-
-static int complain(const char *fmt, const char *what, const char *remedy)
-{
-	fputs("opmix: ", stderr);
-	fprintf(stderr, fmt, what);
-	fprintf(stderr, "\n  %s\n", remedy);
-	return -1;
-}
+static const struct board_plugin plugin = {
+	.name = "opmix",
+	.size = sizeof(struct board),
+	.write = write_region,
+};
 
 /* START:SIZE, both in bytes */
 static bool parse_buffer(const char *text)
@@ -260,28 +183,24 @@ QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info
 
 QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
 {
+	const char *out = NULL;
 	int i;
 
-	if (!info->system_emulation || strcmp(info->target_name, "aarch64"))
-		return complain("cannot count on %s", info->target_name, "It is for qemu-system-aarch64");
 	for (i = 0; i < argc; i++) {
 		if (!strncmp(argv[i], "out=", 4))
-			out_path = argv[i] + 4;
+			out = argv[i] + 4;
 		else if (!strncmp(argv[i], "buffer=", 7)) {
 			if (!parse_buffer(argv[i] + 7))
-				return complain("%s: no place of a buffer", argv[i],
-						"START:SIZE, please, SIZE a multiple of 64");
+				return board_complain(&plugin, "%s: no place of a buffer", argv[i],
+						      "START:SIZE, please, SIZE a multiple of 64");
 		} else if (strncmp(argv[i], "map=", 4))
-			return complain("unknown argument '%s'", argv[i], "Known: out= buffer= map=");
+			return board_complain(&plugin, "unknown argument '%s'", argv[i],
+					      "Known: out= buffer= map=");
 	}
-	if (!out_path)
-		return complain("%s is missing", "out=", "nnboot --accesses sets it");
-	nr_cpus = info->system.max_vcpus;
-	boards = qemu_plugin_scoreboard_new(sizeof(struct board));
-	out = fopen(out_path, "we");
 	if (!out)
-		return complain("cannot write %s", out_path, strerror(errno));
+		return board_complain(&plugin, "%s is missing", "out=", "nnboot --accesses sets it");
+	if (board_start(&plugin, id, info, out))
+		return -1;
 	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
-	qemu_plugin_register_atexit_cb(id, on_exit_qemu, NULL);
 	return 0;
 }

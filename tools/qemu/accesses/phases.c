@@ -12,20 +12,16 @@
  * so that the few which an exception cuts short count too much.
  *
  * Each END writes a line of JSON with what the CPU that sets it has executed since
- * BEGIN, and what all have, in the kernel and in user space. The counts of other CPUs are
- * exact only if one host thread emulates them all. nnboot --accesses starts it; the map is not needed.
+ * BEGIN, and what all have, in the kernel and in user space (board.h). nnboot --accesses
+ * starts it; the map is not needed.
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "mark.h"
-#include "qemu_plugin.h"
-
-/* Storing in translated code came with interface 3. */
-QEMU_EXPORT int qemu_plugin_version = 3;
+#include "board.h"
 
 #define MAX_PHASES	32
 #define MAX_FUNCTIONS	256
@@ -55,9 +51,7 @@ struct block {
 
 #define BUCKETS		(1u << 16)
 
-static struct qemu_plugin_scoreboard *boards;
-static unsigned int nr_cpus;
-static struct block *blocks[BUCKETS];
+static struct block *blocks[BUCKETS];	/* under board_lock */
 static char phases[MAX_PHASES][NAME_LEN] = { "other" };
 static unsigned int nr_phases = 1;
 static struct {
@@ -66,81 +60,31 @@ static struct {
 } functions[MAX_FUNCTIONS];
 static unsigned int nr_functions;
 
-static FILE *out;
-static char *out_path;
-static bool broken;
-
-static struct region {
-	char name[ACC_NAME_MAX + 1];
-	struct board *before;		/* of each CPU; NULL: not open */
-} region[ACC_REGIONS];
-
-/* Guards all of the above but the boards. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-static struct board *board_of(unsigned int cpu)
+static void write_region(FILE *out, unsigned int cpu, unsigned int region, const char *name)
 {
-	return qemu_plugin_scoreboard_find(boards, cpu);
-}
-
-/* --- marks ------------------------------------------------------------------------ */
-
-static void end_region(unsigned int cpu, unsigned int nr)
-{
-	struct region *r = &region[nr];
-	const struct board *b = board_of(cpu);
+	const struct board *now = board_of(cpu), *before = board_before(region, cpu);
 	uint64_t kernel = 0, user = 0;
 	unsigned int i;
 
-	for (i = 0; i < nr_cpus; i++) {
-		kernel += board_of(i)->kernel_insns - r->before[i].kernel_insns;
-		user += board_of(i)->user_insns - r->before[i].user_insns;
+	for (i = 0; i < board_cpus; i++) {
+		const struct board *b = board_of(i), *old = board_before(region, i);
+
+		kernel += b->kernel_insns - old->kernel_insns;
+		user += b->user_insns - old->user_insns;
 	}
 	fprintf(out, "{\"region\": %u, \"name\": \"%s\", \"cpu\": %u, \"user\": %" PRIu64 ", \"kernel\": %" PRIu64
-		", \"phases\": {", nr, r->name, cpu, user, kernel);
+		", \"phases\": {", region, name, cpu, user, kernel);
 	for (i = 0; i < nr_phases; i++)
 		fprintf(out, "%s\"%s\": %" PRIu64, i ? ", " : "", phases[i],
-			b->executed[i] - r->before[cpu].executed[i]);
+			now->executed[i] - before->executed[i]);
 	fputs("}}\n", out);
-	free(r->before);
-	r->before = NULL;
 }
 
-static void begin_region(unsigned int nr)
-{
-	struct region *r = &region[nr];
-	unsigned int i;
-
-	if (!r->before)
-		r->before = calloc(nr_cpus, sizeof(*r->before));
-	if (!r->before) {
-		fputs("phases: no memory\n", stderr);
-		broken = true;
-		return;
-	}
-	for (i = 0; i < nr_cpus; i++)
-		memcpy(&r->before[i], board_of(i), sizeof(r->before[i]));
-}
-
-static void on_mark(unsigned int cpu, void *arg)
-{
-	unsigned int code = (uintptr_t)arg, nr = code & (ACC_REGIONS - 1);
-
-	pthread_mutex_lock(&lock);
-	if (code & ACC_KIND_NAME) {
-		/* see ACC_CHAR() */
-		char c = code & 0x7f;
-
-		if (c && (c < ' ' || c > '~' || c == '"' || c == '\\'))
-			c = '?';	/* JSON */
-		region[code >> 8 & (ACC_REGIONS - 1)].name[code >> 16 & 0x1f] = c;
-	} else if ((code >> 8 & 7) == ACC_BEGIN) {
-		begin_region(nr);
-	} else if ((code >> 8 & 7) == ACC_END && region[nr].before) {
-		end_region(cpu, nr);
-	}
-	pthread_mutex_unlock(&lock);
-}
+static const struct board_plugin plugin = {
+	.name = "phases",
+	.size = sizeof(struct board),
+	.write = write_region,
+};
 
 /* --- blocks ------------------------------------------------------------------------- */
 
@@ -182,7 +126,7 @@ static struct block *block_of(uint64_t start, uint64_t end, unsigned int nr)
 {
 	struct block **bucket = &blocks[(start >> 2 ^ start >> 18) % BUCKETS], *b;
 
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&board_lock);
 	for (b = *bucket; b && (b->start != start || b->end != end || b->nr != nr); b = b->next)
 		;
 	if (!b) {
@@ -191,10 +135,10 @@ static struct block *block_of(uint64_t start, uint64_t end, unsigned int nr)
 			*b = (struct block){ start, end, nr, phase_of(start), *bucket };
 			*bucket = b;
 		} else {
-			broken = true;
+			board_incomplete();
 		}
 	}
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&board_lock);
 	return b;
 }
 
@@ -218,36 +162,14 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		(qemu_plugin_u64){ boards, offsetof(struct board, user_insns) }, n);
 	for (i = 0; i < n; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
-		uint32_t word = 0, code;
+		uint32_t word = 0;
 
 		qemu_plugin_insn_data(insn, &word, sizeof(word));
-		code = acc_decode_arm64(word);
-		if (code)
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark, QEMU_PLUGIN_CB_NO_REGS,
-							       (void *)(uintptr_t)code);
+		board_heed_mark(insn, word);
 	}
 }
 
 /* --- begin and end ---------------------------------------------------------------------- */
-
-static void on_exit_qemu(qemu_plugin_id_t id, void *unused)
-{
-	(void)id;
-	(void)unused;
-	/* whoever reads it looks for this line */
-	if (!broken)
-		fputs("{\"complete\": true}\n", out);
-	if (fclose(out))
-		fprintf(stderr, "phases: cannot write all of %s (is the disk full?)\n", out_path);
-}
-
-static int complain(const char *fmt, const char *what, const char *remedy)
-{
-	fputs("phases: ", stderr);
-	fprintf(stderr, fmt, what);
-	fprintf(stderr, "\n  %s\n", remedy);
-	return -1;
-}
 
 static bool add_function(uint64_t address, const char *phase)
 {
@@ -271,47 +193,41 @@ static int read_list(const char *path)
 	uint64_t address;
 
 	if (!f)
-		return complain("cannot read %s", path, strerror(errno));
+		return board_complain(&plugin, "cannot read %s", path, strerror(errno));
 	while (fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "%" SCNx64 " %31[a-z-] %c", &address, phase, &rest) != 2 || !(address >> 63) ||
 		    !add_function(address, phase)) {
 			fclose(f);
 			line[strcspn(line, "\n")] = '\0';
-			return complain("'%s': no function", line,
+			return board_complain(&plugin, "'%s': no function", line,
 					"A line is an address in the kernel, and a phase in small letters; at most 256, and 31 phases");
 		}
 	}
 	fclose(f);
-	return nr_functions ? 0 : complain("%s is empty", path, "Nothing would be counted");
+	return nr_functions ? 0 : board_complain(&plugin, "%s is empty", path, "Nothing would be counted");
 }
 
 QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv);
 
 QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
 {
-	const char *list = NULL;
+	const char *out = NULL, *list = NULL;
 	int i;
 
-	if (!info->system_emulation || strcmp(info->target_name, "aarch64"))
-		return complain("cannot count on %s", info->target_name, "It is for qemu-system-aarch64");
 	for (i = 0; i < argc; i++) {
 		if (!strncmp(argv[i], "out=", 4))
-			out_path = argv[i] + 4;
+			out = argv[i] + 4;
 		else if (!strncmp(argv[i], "list=", 5))
 			list = argv[i] + 5;
 		else if (strncmp(argv[i], "map=", 4))
-			return complain("unknown argument '%s'", argv[i], "Known: out= list= map=");
+			return board_complain(&plugin, "unknown argument '%s'", argv[i],
+					      "Known: out= list= map=");
 	}
-	if (!out_path || !list)
-		return complain("%s is missing", out_path ? "list=" : "out=", "nnboot --accesses sets out=");
-	if (read_list(list))
+	if (!out || !list)
+		return board_complain(&plugin, "%s is missing", out ? "list=" : "out=",
+				      "nnboot --accesses sets out=");
+	if (read_list(list) || board_start(&plugin, id, info, out))
 		return -1;
-	nr_cpus = info->system.max_vcpus;
-	boards = qemu_plugin_scoreboard_new(sizeof(struct board));
-	out = fopen(out_path, "we");
-	if (!out)
-		return complain("cannot write %s", out_path, strerror(errno));
 	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
-	qemu_plugin_register_atexit_cb(id, on_exit_qemu, NULL);
 	return 0;
 }
