@@ -2,26 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # place.sh PLACEREPORT: what it says of measurements made up here.
-set -u
-
 REPORT=$(realpath "$1")
-WORK=$(mktemp -d)
-trap 'rm -rf -- "$WORK"' EXIT
-N=0
-BAD=0
-
-check() { # NAME COMMAND...
-	local name=$1
-	shift
-	N=$((N + 1))
-	if "$@" >/dev/null 2>&1; then
-		echo "ok $N - place: $name"
-	else
-		BAD=$((BAD + 1))
-		echo "not ok $N - place: $name"
-		sed 's/^/# /' "$WORK/said"
-	fi
-}
+WHAT=place
+# shellcheck source=tools/build/tests/reportlib.sh
+. "$(dirname "$0")/../../build/tests/reportlib.sh"
 
 # result POINT...: ACCESSES:LOCAL:KERNEL:FAULTS:MIGRATED:SCANNED, ten instructions of the
 # program for an access
@@ -116,13 +100,9 @@ measure() { # VARIABLE=VALUE...
 }
 
 report() {
-	RC=0
-	"$REPORT" "$@" "$WORK/runs" >"$WORK/said" 2>&1 || RC=$?
+	ask "$@" "$WORK/runs"
 }
 
-exits() { [ "$RC" -eq "$1" ]; }
-says() { grep -qE -- "$1" "$WORK/said"; }
-says_not() { ! says "$1"; }
 
 measure near=1500000
 report --json "$WORK/j" --svg "$WORK/s"
@@ -251,5 +231,4 @@ rm -r "$WORK/runs/series-phases"
 report
 check 'parts of one side only' exits 2
 
-echo "1..$N"
-[ "$BAD" -eq 0 ]
+finish

@@ -2,27 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # report.sh PICKREPORT: what it says of measurements made up here.
-set -u
-
 REPORT=$(realpath "$1")
+WHAT=report
 export ASAN_OPTIONS=detect_leaks=0	# it keeps what it reads until it ends
-WORK=$(mktemp -d)
-trap 'rm -rf -- "$WORK"' EXIT
-N=0
-BAD=0
-
-check() { # NAME COMMAND...
-	local name=$1
-	shift
-	N=$((N + 1))
-	if "$@" >/dev/null 2>&1; then
-		echo "ok $N - report: $name"
-	else
-		BAD=$((BAD + 1))
-		echo "not ok $N - report: $name"
-		sed 's/^/# /' "$WORK/said"
-	fi
-}
+# shellcheck source=tools/build/tests/reportlib.sh
+. "$(dirname "$0")/../../build/tests/reportlib.sh"
 
 # boot DIR REMOTE OPTIMAL LOCAL RATIO STORM
 boot() {
@@ -60,10 +44,7 @@ measure() { # series' REMOTE OPTIMAL LOCAL RATIO [STORM], three boots of each
 	done
 }
 
-report() { "$REPORT" "$@" "$WORK/runs" >"$WORK/said" 2>&1; RC=$?; }
-exits() { [ "$RC" -eq "$1" ]; }
-says() { grep -qE -- "$1" "$WORK/said"; }
-says_not() { ! says "$1"; }
+report() { ask "$@" "$WORK/runs"; }
 
 measure 750 100.0 408 1.10 5100
 report --json "$WORK/j" --svg "$WORK/s"
@@ -142,5 +123,4 @@ report --svg /proc/nearnode.svg
 check 'a picture that cannot be written' exits 2
 check '  says so' says 'cannot write /proc/nearnode.svg'
 
-echo "1..$N"
-[ "$BAD" -eq 0 ]
+finish

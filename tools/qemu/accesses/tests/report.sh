@@ -2,35 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # report.sh ACCREPORT: what it says of counts made up here.
-set -u
-
 REPORT=$(realpath "$1")
-WORK=$(mktemp -d)
-trap 'rm -rf -- "$WORK"' EXIT
-N=0
-BAD=0
-RC=0
-
-check() { # NAME COMMAND...
-	local name=$1
-	shift
-	N=$((N + 1))
-	if "$@" >/dev/null 2>&1; then
-		echo "ok $N - accreport: $name"
-	else
-		BAD=$((BAD + 1))
-		echo "not ok $N - accreport: $name"
-		sed 's/^/# /' "$WORK/said"
-	fi
-}
-
-run() { # ARG...
-	RC=0
-	"$REPORT" "$@" >"$WORK/said" 2>&1 || RC=$?
-}
-
-said() { grep -qE -- "$1" "$WORK/said"; }
-exits() { [ "$RC" -eq "$1" ]; }
+WHAT=accreport
+# shellcheck source=tools/build/tests/reportlib.sh
+. "$(dirname "$0")/../../../build/tests/reportlib.sh"
 
 header() { # CACHE
 	printf '{"type":"header","format":1,"arch":"arm64","spaces":"both","every":0,"cache":%s,"nodes":2,' "$1"
@@ -55,58 +30,58 @@ mkdir "$WORK/a"
 	end 2
 } >"$WORK/b.jsonl"
 
-run "$WORK/a"
+ask "$WORK/a"
 check "a directory: exit 0" exits 0
 # node 0 to 0 and 1: 80 and 80, node 1 to 0 and 1: 20 and 20
 check "sums, remote shares, distance and cost" \
-	said '^copy +1 +200 +35\.0 +50\.000 +33\.333 +75\.000 +17\.00 +340\.0$'
-check "a region without accesses" said '^idle +1 +0 +0\.0 +- +- +- +- +-$'
-check "devices are told" said 'copy: and 3 accesses to devices'
-check "unknown memory is told" said 'copy: and 1 accesses to memory of no node'
-check "hidden accesses are told" said 'copy: 4 instructions .* hides'
-run --matrix --region copy "$WORK/a"
-check "the matrix, first node" said '^ +0 +80 +80$'
-check "the matrix, second node" said '^ +1 +20 +20$'
+	says '^copy +1 +200 +35\.0 +50\.000 +33\.333 +75\.000 +17\.00 +340\.0$'
+check "a region without accesses" says '^idle +1 +0 +0\.0 +- +- +- +- +-$'
+check "devices are told" says 'copy: and 3 accesses to devices'
+check "unknown memory is told" says 'copy: and 1 accesses to memory of no node'
+check "hidden accesses are told" says 'copy: 4 instructions .* hides'
+ask --matrix --region copy "$WORK/a"
+check "the matrix, first node" says '^ +0 +80 +80$'
+check "the matrix, second node" says '^ +1 +20 +20$'
 check "only the region asked for" test "$(grep -c '^idle' "$WORK/said")" -eq 0
-run --cpus "$WORK/a"
-check "a CPU's line" said '^ +1 +0 +60 +100\.0 +100\.000 +- +100\.000 +20\.00 +120\.0$'
-run --rows "$WORK/a"
-check "a row's line" said '^ +1 +0 every +100 +10\.0 +20\.000 +25\.000 +0\.000 +12\.00 +120\.0$'
-run --space kernel "$WORK/a"
-check "the kernel's alone" said '^copy +1 +80 +75\.0 +75\.000 +- +75\.000 +17\.50 +140\.0$'
-run --json "$WORK/a"
-check "JSON: the sums" said '"remote_pct": 50'
-check "JSON: the matrix" said '\[80, 80\]'
-check "JSON: CPUs" said '"cpu": 3,'
-check "JSON: rows" said '"cause": "every"'
+ask --cpus "$WORK/a"
+check "a CPU's line" says '^ +1 +0 +60 +100\.0 +100\.000 +- +100\.000 +20\.00 +120\.0$'
+ask --rows "$WORK/a"
+check "a row's line" says '^ +1 +0 every +100 +10\.0 +20\.000 +25\.000 +0\.000 +12\.00 +120\.0$'
+ask --space kernel "$WORK/a"
+check "the kernel's alone" says '^copy +1 +80 +75\.0 +75\.000 +- +75\.000 +17\.50 +140\.0$'
+ask --json "$WORK/a"
+check "JSON: the sums" says '"remote_pct": 50'
+check "JSON: the matrix" says '\[80, 80\]'
+check "JSON: CPUs" says '"cpu": 3,'
+check "JSON: rows" says '"cause": "every"'
 check "JSON is JSON" perl -MJSON::PP -0777 -ne 'decode_json($_)' "$WORK/said"
 
-run "$WORK/b.jsonl"
-check "with a cache the misses are judged" said '^copy +1 +1000 +40 +0\.0 +25\.000 +25\.000 +- +12\.50 +50\.0$'
-check "marks that did not fit are told" said '2 marks did not fit'
-run "$WORK/a" "$WORK/b.jsonl"
+ask "$WORK/b.jsonl"
+check "with a cache the misses are judged" says '^copy +1 +1000 +40 +0\.0 +25\.000 +25\.000 +- +12\.50 +50\.0$'
+check "marks that did not fit are told" says '2 marks did not fit'
+ask "$WORK/a" "$WORK/b.jsonl"
 check "two side by side" \
-	said '^copy +\| +200 +50\.000 +17\.00 \| +40 +25\.000 +12\.50 \| +-25\.000 +-85\.29$'
-check "... a region that one of them lacks" said '^idle +\| +- +- +- \| +- +- +- \| +- +-$'
-run --json "$WORK/a" "$WORK/b.jsonl"
+	says '^copy +\| +200 +50\.000 +17\.00 \| +40 +25\.000 +12\.50 \| +-25\.000 +-85\.29$'
+check "... a region that one of them lacks" says '^idle +\| +- +- +- \| +- +- +- \| +- +-$'
+ask --json "$WORK/a" "$WORK/b.jsonl"
 check "... as JSON" test "$(grep -c '"file":' "$WORK/said")" -eq 2
 
 head -n -1 "$WORK/a/accesses.jsonl" >"$WORK/cut.jsonl"
-run "$WORK/cut.jsonl"
+ask "$WORK/cut.jsonl"
 check "a file without an end: exit 1" exits 1
-check "... it is named" said 'cut\.jsonl has no end'
-run --partial "$WORK/cut.jsonl"
+check "... it is named" says 'cut\.jsonl has no end'
+ask --partial "$WORK/cut.jsonl"
 check "... --partial: exit 0" exits 0
-run --region nothing "$WORK/a"
+ask --region nothing "$WORK/a"
 check "a region that there is not: exit 1" exits 1
-check "... it is named" said "'nothing'"
+check "... it is named" says "'nothing'"
 
 # what it is, what its second line is
 while IFS='|' read -r what line; do
 	{ header null; printf '%s\n' "$line"; end 0; } >"$WORK/bad.jsonl"
-	run "$WORK/bad.jsonl"
+	ask "$WORK/bad.jsonl"
 	check "$what: exit 2" exits 2
-	check "... file and line are named" said 'bad\.jsonl:2: '
+	check "... file and line are named" says 'bad\.jsonl:2: '
 done <<'LIST'
 broken JSON|{"type":"row",
 an unknown line|{"type":"foo"}
@@ -118,20 +93,19 @@ a count that is none|{"type":"row","region":1,"name":"x","instance":1,"row":0,"c
 a second header|{"type":"header","format":1}
 LIST
 row x 1 0 end '' >"$WORK/bad.jsonl"
-run "$WORK/bad.jsonl"
+ask "$WORK/bad.jsonl"
 check "no header: exit 2" exits 2
 printf '{"type":"header","format":2}\n' >"$WORK/bad.jsonl"
-run "$WORK/bad.jsonl"
+ask "$WORK/bad.jsonl"
 check "another format: exit 2" exits 2
-run "$WORK/none.jsonl"
+ask "$WORK/none.jsonl"
 check "no file: exit 2" exits 2
-check "... it is named" said 'none\.jsonl'
-run
+check "... it is named" says 'none\.jsonl'
+ask
 check "no argument: exit 2" exits 2
-run --space moon "$WORK/a"
+ask --space moon "$WORK/a"
 check "an unknown space: exit 2" exits 2
-run --help
+ask --help
 check "--help: exit 0" exits 0
 
-echo "1..$N"
-[ "$BAD" -eq 0 ]
+finish
