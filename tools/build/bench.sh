@@ -28,7 +28,7 @@ BENCH=$NN_TOP/tools/bench
 # run on both.
 pickbench() { # STOCKDIR
 	local out=$NN_CACHE/guest/$ARCH/bench src key
-	key=$({ cat "$BENCH"/*.[ch] "$BENCH/Makefile" "$1/key"; clang-19 --version; "${GNU}gcc" --version; } | hash_text)
+	key=$({ cat "$BENCH"/*.[ch] "$BENCH/Makefile" "$NN_BUILD/scx.mk" "$1/key"; clang-19 --version; "${GNU}gcc" --version; } | hash_text)
 	with_lock "bench-$ARCH"
 	if [ "$(cat "$out/key" 2>/dev/null)" != "$key" ]; then
 		step "building the measuring program" >&2

@@ -27,7 +27,7 @@ OUT=$NN_CACHE/guest/$ARCH/affinity-$WHICH
 cache_dir "guest/$ARCH" >/dev/null
 
 kernel=$({ cat "$KDIR/key" "$0"; clang-19 --version; "${GNU}gcc" --version; } | hash_text)
-key=$({ echo "$kernel"; cat "$SOURCES"/*.[ch] "$SOURCES/Makefile"; } | hash_text)
+key=$({ echo "$kernel"; cat "$SOURCES"/*.[ch] "$SOURCES/Makefile" "$NN_BUILD/scx.mk"; } | hash_text)
 with_lock "affinity-$ARCH-$WHICH"
 if [ "$(cat "$OUT/key" 2>/dev/null)" != "$key" ]; then
 	step "building scx_affinity" >&2
