@@ -140,7 +140,7 @@ mkdir -p "$tree"/{bin,nn/bin,nn/jobs,nn/lib,proc,sys,dev,tmp}
 cp -- "$busybox" "$tree/bin/busybox"
 cp -- "$GUEST/init" "$tree/init"
 cp -- "$GUEST"/jobs/* "$tree/nn/jobs/"
-cp -- "$GUEST/result.sh" "$tree/nn/lib/"
+cp -- "$GUEST"/{result,scheduler}.sh "$tree/nn/lib/"
 chmod 755 "$tree/init" "$tree"/nn/jobs/*
 cp -- "$programs"/base/* "$tree/nn/bin/"
 for s in ${suites[@]+"${suites[@]}"}; do

@@ -14,6 +14,8 @@ from=${NN_FROM:-3}
 mb=${NN_MB:-32}
 accesses=${NN_ACCESSES:-160000000}
 out=${NN_OUT:?not set: run this under nnboot}
+# shellcheck source=tools/guest/scheduler.sh
+. /nn/lib/scheduler.sh
 
 die() {
 	echo "Bail out! $*"
@@ -83,18 +85,10 @@ for pages in base huge; do
 done
 [ "${NN_COSTS:-0}" = 0 ] || near "$source" "$accesses"
 
-"$scx" >/tmp/scx.log 2>&1 &
-scx_pid=$!
-tries=0
-until [ "$(cat /sys/kernel/sched_ext/state)" = enabled ] || [ $tries -ge 100 ]; do
-	tries=$((tries + 1))
-	usleep 100000
-done
-[ "$(cat /sys/kernel/sched_ext/state)" = enabled ] || die "scx_simple is not enabled: $(cat /tmp/scx.log)"
+scx_start /tmp/scx.log "$scx" || die "scx_simple is not enabled: $(cat /tmp/scx.log)"
 for pages in base huge; do
 	far "$source" scx $pages
 done
-[ "$(cat /sys/kernel/sched_ext/state)" = enabled ] || die "scx_simple did not last: $(cat /tmp/scx.log)"
-kill -INT $scx_pid
-wait $scx_pid
+scx_is enabled || die "scx_simple did not last: $(cat /tmp/scx.log)"
+scx_stop
 exit 0

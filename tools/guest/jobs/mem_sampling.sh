@@ -13,6 +13,8 @@ log=$dir/log
 log_lines=60
 # shellcheck source=tools/guest/result.sh
 . /nn/lib/result.sh
+# shellcheck source=tools/guest/scheduler.sh
+. /nn/lib/scheduler.sh
 mkdir -p $dir
 
 for scx in /nn/sched-*/scx_simple; do :; done
@@ -69,15 +71,8 @@ result $? "memory that is used in sequence comes near"
 place "real time" numa_place --fifo --memory "$mb" --until 95 --accesses 40000000 && at_least 95
 result $? "a real-time task's memory comes near"
 
-"$scx" >$dir/scx.log 2>&1 &
-scx_pid=$!
-tries=0
-until [ "$(cat /sys/kernel/sched_ext/state)" = enabled ] || [ $tries -ge 100 ]; do
-	tries=$((tries + 1))
-	usleep 100000
-done
 : >$log
-[ "$(cat /sys/kernel/sched_ext/state)" = enabled ] &&
+scx_start $dir/scx.log "$scx" &&
 	place "sched_ext, samples" numa_place --memory "$mb" --until 95 --accesses 40000000 &&
 	at_least 95 && [ "$faults" = 0 ]
 result $? "under a sched_ext scheduler memory comes near"
@@ -85,8 +80,7 @@ result $? "under a sched_ext scheduler memory comes near"
 sysctl -w kernel.numa_balancing_mem_sampling=0 >>$log 2>&1
 place "sched_ext, hint faults" numa_place --memory "$mb" --accesses 20000000 && ! at_least 1
 result $? "which hint faults can't do"
-kill -INT $scx_pid
-wait $scx_pid
+scx_stop
 
 : >$log
 place "fair, hint faults" numa_place --memory "$mb" --until 90 --accesses 200000000 && at_least 90 && [ "$faults" -gt 0 ]

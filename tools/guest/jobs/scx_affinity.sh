@@ -5,40 +5,20 @@
 # (ring4). NN_RELOADS, NN_CGROUPS, NN_HOTPLUGS on the kernel's command line: how many of each,
 # 200, 500 and 10 if not given.
 
-state=/sys/kernel/sched_ext/state
 log=/tmp/affinity.log
 out=/tmp/load.out
 conf=/tmp/layers.json
 log_lines=60
 # shellcheck source=tools/guest/result.sh
 . /nn/lib/result.sh
+# shellcheck source=tools/guest/scheduler.sh
+. /nn/lib/scheduler.sh
 NN_RELOADS=${NN_RELOADS:-200}
 NN_CGROUPS=${NN_CGROUPS:-500}
 NN_HOTPLUGS=${NN_HOTPLUGS:-10}
 
-wait_state() { # STATE
-	tries=0
-	while [ "$(cat $state)" != "$1" ]; do
-		[ $tries -lt 300 ] || return 1
-		tries=$((tries + 1))
-		usleep 100000
-	done
-}
-
 start() { # OPTION...: with $conf
-	scx_affinity run -f $conf "$@" >$log 2>&1 &
-	pid=$!
-	wait_state enabled && return
-	kill -9 $pid
-	return 1
-}
-
-stop() { # returns how the loader ended
-	kill -INT $pid
-	wait $pid
-	rc=$?
-	wait_state disabled || return 99
-	return $rc
+	scx_start $log scx_affinity run -f $conf "$@"
 }
 
 # value KEY LAYER: a number that status has for a layer
@@ -87,7 +67,7 @@ cat >$conf <<-'END'
 }
 END
 scx_affinity run -f $conf >$log 2>&1
-[ $? = 1 ] && grep -q "^scx_affinity: $conf:4:7: layers\[0\].heaviness: unknown key" $log && [ "$(cat $state)" = disabled ]
+[ $? = 1 ] && grep -q "^scx_affinity: $conf:4:7: layers\[0\].heaviness: unknown key" $log && scx_is disabled
 result $? "a wrong file is refused with line, column and key"
 sed -i 's/"heaviness": 3/"nodes": [ 9 ]/' $conf
 scx_affinity check $conf >$log 2>&1
@@ -156,7 +136,7 @@ for l in crit db nice group child kernel rest; do
 done
 scx_affinity status >>$log && [ "$ok" = 0 ]
 result $? "status: each layer has had tasks and time"
-stop
+scx_stop
 result $? "unloads"
 
 # --- fairness
@@ -191,7 +171,7 @@ a=$(field heavy-a cpu) b=$(field heavy-b cpu) c=$(field light cpu)
 echo "# two layers, one CPU: weight 300: $a and $b ms, weight 100: $c ms"
 within $((a + b)) $((3 * c)) 5
 result $? "layers share a CPU by weight within 5 %"
-stop
+scx_stop
 
 # --- affinity, starvation
 
@@ -239,7 +219,7 @@ helped=$(($(value helped batch) + $(value helped away) + $(value helped rest)))
 echo "# 12 critical hogs that may preempt on 8 CPUs, 7 others: longest wait $worst ms as they saw it, $saw as the scheduler did; helped $helped times"
 awk -v w="$worst" -v s="$saw" 'BEGIN { exit !(w > 0 && w < 400 && s < 400) }' && [ "$helped" -gt 0 ]
 result $? "under a saturating critical layer all run, within the bound"
-stop
+scx_stop
 
 # --- growing and shrinking
 
@@ -289,7 +269,7 @@ sleep 2
 gen=$(scx_affinity status --json | awk '$1 == "\"generation\":" { print $2 + 0 }')
 failed_ones=$(scx_affinity status --json | awk '$1 == "\"failed_reloads\":" { print $2 + 0 }')
 echo "# $NN_RELOADS signals: generation $gen, $failed_ones wrong files refused; now on CPUs $(value cpus grow)"
-[ "$(cat $state)" = enabled ] && [ "$gen" -gt $((NN_RELOADS / 2)) ] && [ "$failed_ones" -gt 0 ] &&
+scx_is enabled && [ "$gen" -gt $((NN_RELOADS / 2)) ] && [ "$failed_ones" -gt 0 ] &&
 	grep -q "$conf:.*the layers stay\|the layers stay as they were" $log && [ "$(value cpus grow | cut -c1)" -ge 6 ]
 result $? "reloads change layers without dropping the scheduler"
 
@@ -300,7 +280,7 @@ while [ $i -lt "$NN_CGROUPS" ]; do
 	i=$((i + 1))
 	mkdir "/sys/fs/cgroup/aff/c$i" && (echo 0 >"/sys/fs/cgroup/aff/c$i/cgroup.procs"; :) && rmdir "/sys/fs/cgroup/aff/c$i"
 done >>$log 2>&1
-[ "$(cat $state)" = enabled ] && [ ! -d /sys/fs/cgroup/aff/c1 ] && kill -0 $load
+scx_is enabled && [ ! -d /sys/fs/cgroup/aff/c1 ] && kill -0 $load
 result $? "$NN_CGROUPS cgroups made, entered and removed"
 
 # --- CPUs that come and go
@@ -316,9 +296,9 @@ while [ $i -lt "$NN_HOTPLUGS" ]; do
 	usleep 200000
 done
 for _ in 1 2 3; do
-	kill -0 $pid && wait_state enabled && sleep 1
+	kill -0 $pid && scx_wait enabled && sleep 1
 done
-[ "$(cat $state)" = enabled ] || ok=1
+scx_is enabled || ok=1
 [ $ok = 0 ] && kill -0 $pid && kill -0 $load && grep -q 'CPUs came or went' $log
 result $? "hotplug restarts it, $NN_HOTPLUGS times off and on"
 
@@ -326,7 +306,7 @@ result $? "hotplug restarts it, $NN_HOTPLUGS times off and on"
 
 kill -9 $pid
 wait $pid 2>/dev/null
-wait_state disabled
+scx_wait disabled
 ok=$?
 before=$(awk '{ print $14 }' /proc/$load/stat)
 sleep 2
@@ -338,7 +318,7 @@ ok=$?
 scx_affinity run -f $conf -S /tmp/second.sock >/tmp/second.log 2>&1
 rc=$?
 cat /tmp/second.log >>$log
-[ $ok = 0 ] && [ $rc = 2 ] && grep -q 'another sched_ext scheduler' /tmp/second.log && stop
+[ $ok = 0 ] && [ $rc = 2 ] && grep -q 'another sched_ext scheduler' /tmp/second.log && scx_stop
 result $? "loads again after that; a second one is refused with exit 2"
 
 # --- thrown out
@@ -347,7 +327,7 @@ start
 echo S >/proc/sysrq-trigger
 wait $pid
 rc=$?
-wait_state disabled && [ $rc = 3 ] && kill -0 $load && grep -q "the scheduler was ended" $log && grep -q "^EXIT: " $log
+scx_wait disabled && [ $rc = 3 ] && kill -0 $load && grep -q "the scheduler was ended" $log && grep -q "^EXIT: " $log
 result $? "thrown out by the kernel: it says so and ends with 3"
 kill -9 $load
 rmdir /sys/fs/cgroup/aff/db/a /sys/fs/cgroup/aff/db /sys/fs/cgroup/aff/dbx /sys/fs/cgroup/aff 2>/dev/null

@@ -4,28 +4,17 @@
 # scx_affinity where cores have two threads, for smt4: a layer that has its cores for
 # itself, placements by distance, preferred nodes and the budget for migrations.
 
-state=/sys/kernel/sched_ext/state
 log=/tmp/affinity.log
 out=/tmp/load.out
 conf=/tmp/layers.json
 log_lines=60
 # shellcheck source=tools/guest/result.sh
 . /nn/lib/result.sh
+# shellcheck source=tools/guest/scheduler.sh
+. /nn/lib/scheduler.sh
 
 start() {
-	scx_affinity run -f $conf >$log 2>&1 &
-	pid=$!
-	tries=0
-	while [ "$(cat $state)" != enabled ]; do
-		[ $tries -lt 300 ] || { kill -9 $pid; return 1; }
-		tries=$((tries + 1))
-		usleep 100000
-	done
-}
-
-stop() {
-	kill -INT $pid
-	wait $pid
+	scx_start $log scx_affinity run -f $conf
 }
 
 # value KEY LAYER: a number that status has for a layer
@@ -68,7 +57,7 @@ for exclusive in false true; do
 	) >$out 2>&1
 	cat $out >>$log
 	echo "# exclusive $exclusive: the other layer, on CPUs $sibling and 8, ran on: $(cpus_of both)"
-	stop
+	scx_stop
 	if [ $exclusive = true ]; then
 		[ "$(cpus_of both)" = "8 " ]
 		result $? "the core's other thread runs nothing while a task of an exclusive layer runs"
@@ -96,7 +85,7 @@ cat $out >>$log
 echo "# seven tasks of a layer with 4 CPUs: $(cpus_of near), local $(value local near) near $(value near near) far $(value far near) overflow $(value overflow near)"
 [ "$(value overflow near)" -gt 0 ] && [ "$(value far near)" = 0 ] && ! cpus_of near | tr ' ' '\n' | grep -qE '^1[2-5]$'
 result $? "overflow goes to near nodes, not beyond the distance"
-stop
+scx_stop
 
 for budget in '' ', "migrations_per_sec": 2'; do
 	cat >$conf <<-END
@@ -119,7 +108,7 @@ for budget in '' ', "migrations_per_sec": 2'; do
 		few=$(value migrated roam)
 		refused=$(value no_budget roam)
 	fi
-	stop
+	scx_stop
 done
 echo "# migrations between nodes in 4 s: $free, with a budget of 2 each second and 8 saved up: $few, $refused refused"
 [ "$free" -gt 60 ] && [ "$few" -le 30 ] && [ "$refused" -gt 0 ]

@@ -7,10 +7,11 @@
 
 for near in /nn/sched-*/scx_near; do :; done
 [ -x "$near" ] || { echo "Bail out! there is no scx_near on board"; exit 1; }
-state=/sys/kernel/sched_ext/state
 log=/tmp/scx_near.log
 # shellcheck source=tools/guest/result.sh
 . /nn/lib/result.sh
+# shellcheck source=tools/guest/scheduler.sh
+. /nn/lib/scheduler.sh
 
 # One task that forks four at a time and waits for them.
 load() {
@@ -25,20 +26,11 @@ load() {
 }
 
 run() { # OPTION...: leaves its report in $log
-	"$near" -i 1 "$@" >"$log" 2>&1 &
-	pid=$!
-	tries=0
-	while [ "$(cat $state)" != enabled ]; do
-		[ $tries -lt 100 ] || { kill -9 $pid; return 1; }
-		tries=$((tries + 1))
-		usleep 100000
-	done
-	load & 
+	scx_start $log "$near" -i 1 "$@" || return
+	load &
 	wait $!
-	sleep 2
-	kill -INT $pid
-	wait $pid || return 1
-	[ "$(cat $state)" = disabled ]
+	sleep 2	# for the last line of its report
+	scx_stop
 }
 
 # sum KEY: what the intervals report of it, in all

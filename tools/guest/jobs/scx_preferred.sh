@@ -11,31 +11,26 @@ mb=${NN_PLACE_MB:-32}
 pages=$((mb * 256))
 log=/tmp/scx_preferred.log
 log_lines=80
-state=/sys/kernel/sched_ext/state
 # shellcheck source=tools/guest/result.sh
 . /nn/lib/result.sh
+# shellcheck source=tools/guest/scheduler.sh
+. /nn/lib/scheduler.sh
 
 for near in /nn/sched-*/scx_near; do :; done
 [ -x "$near" ] || { echo "Bail out! there is no scx_near on board"; exit 1; }
 
 start() { # OPTION...
-	"$near" -i 1 "$@" >/tmp/near.log 2>&1 &
-	pid=$!
-	tries=0
-	while [ "$(cat $state)" != enabled ]; do
-		[ $tries -lt 100 ] || { cat /tmp/near.log >>$log; kill -9 $pid; return 1; }
-		tries=$((tries + 1))
-		usleep 100000
-	done
+	scx_start /tmp/near.log "$near" -i 1 "$@" && return
+	cat /tmp/near.log >>$log
+	return 1
 }
 
 stop() {
 	sleep 2	# for the last line of its report
-	kill -INT $pid
-	wait $pid
+	scx_stop
 	rc=$?
 	cat /tmp/near.log >>$log
-	[ $rc = 0 ] && [ "$(cat $state)" = disabled ]
+	return $rc
 }
 
 # sum KEY: what the intervals report of it, in all
