@@ -146,7 +146,7 @@ verb_shell() {
 verb_test() { # KERNEL TOPOLOGY MODE SECONDS JOB [CMDLINE]
 	local out rc=0 name="$1 on $2${MACHINE:+ $MACHINE}" bad
 	out=$NN_CACHE/out/check/${1/\//+}-$2-$3-$(basename "$5" .sh)${MACHINE:+-${MACHINE//[^A-Za-z0-9]/-}}
-	if [ "$QEMU" != "$USUAL_QEMU" ]; then # another test
+	if [ "$QEMU" != "$USUAL_QEMU" ] || [ -n "${QEMU_VARIANT:-}" ]; then # another test
 		name+=" (QEMU $QEMU${QEMU_VARIANT:+, $QEMU_VARIANT})"
 		out+=@$(hash_text <<<"$name" | cut -c1-8)
 	fi
