@@ -99,11 +99,31 @@ lint_own() {
 # Kernel sources that the series touch, and the objects that hold them.
 touched() { g -C "$SRC" diff --no-renames --diff-filter=d --name-only "$BASE_COMMIT" "$TIP"; }
 
+# What the makefile of DIRECTORY, or the one above it, says that OBJECT depends on: a
+# symbol, or "-" when it is always built. Fails when neither builds it.
+symbol_of() { # DIRECTORY OBJECT
+	local line object=$2 symbol
+	line=$(sed -e ':a' -e '/\\$/N; s/\\\n//; ta' "$SRC/$1/Makefile" 2>/dev/null |
+		grep -E "^[a-z_]+-[^ ]*[[:space:]]*[:+]?=(.*[[:space:]])?$object([[:space:]]|\$)" | head -n 1 || true)
+	if [ -z "$line" ]; then
+		[[ $object != */* && $1 = */* ]] || return 1
+		symbol_of "${1%/*}" "${1##*/}/$object"
+		return
+	fi
+	symbol=$(sed -n 's/^[a-z_]*-\$(\(CONFIG_[A-Z0-9_]*\)).*/\1/p' <<<"$line")
+	# part of a module of several objects
+	[ -n "$symbol" ] || case $line in
+	obj-* | lib-*) ;;
+	*) symbol=$(symbol_of "$1" "${line%%-*}.o") || symbol= ;;
+	esac
+	printf '%s\n' "${symbol:--}"
+}
+
 # objects_of FILE: prints "object config-symbol" ("-" when always built).  A
 # file that is #included by another (kernel/sched, KUnit tests) is looked for
 # in that one.
 objects_of() {
-	local f=$1 dir base line symbol includer includers
+	local f=$1 dir base symbol includer includers
 	dir=$(dirname "$f")
 	base=$(basename "$f" .c)
 	case $f in
@@ -111,17 +131,17 @@ objects_of() {
 	kernel/*/*.h | mm/*.h | drivers/*.h)
 		# A private header: whoever is in reach includes it.
 		;;
-	*.h)
-		for f in kernel/sched/{build_policy,build_utility,core,fair}.c mm/{mempolicy,page_alloc}.c; do
+	include/*.h)
+		# Who includes it of what the series touch; and two that all of them reach.
+		includers=$(cd "$SRC" && touched | grep '\.c$' | xargs -r grep -lF "#include <${f#include/}>" || true)
+		for f in $includers kernel/sched/core.c mm/mempolicy.c; do
 			objects_of "$f"
 		done
 		return
 		;;
 	*.c)
-		line=$(grep -hE "^(obj|lib)-[^ ]*[[:space:]]*[:+]?=.*\b$base\.o\b" "$SRC/$dir/Makefile" 2>/dev/null | head -n 1 || true)
-		if [ -n "$line" ]; then
-			symbol=$(sed -n 's/^[a-z]*-\$(\(CONFIG_[A-Z0-9_]*\)).*/\1/p' <<<"$line")
-			printf '%s %s\n' "$dir/$base.o" "${symbol:--}"
+		if symbol=$(symbol_of "$dir" "$base.o"); then
+			printf '%s %s\n' "$dir/$base.o" "$symbol"
 			return
 		fi
 		;;
@@ -129,8 +149,8 @@ objects_of() {
 	esac
 	# Of a header that all of mm/ includes, those will do that the series touch.
 	includers=$(cd "$SRC" && grep -lE "^#include \"([^\"]*/)?$(basename "$f")\"" "$dir"/*.c "$dir"/../*.c 2>/dev/null |
-		xargs -r -n1 realpath --relative-to=.)
-	[ "$(grep -c . <<<"$includers")" -le 8 ] || includers=$(grep -xF "$(touched)" <<<"$includers" || true)
+		xargs -r -n1 realpath --relative-to=. || true)
+	[ "$(grep -c . <<<"$includers" || true)" -le 8 ] || includers=$(grep -xF "$(touched)" <<<"$includers" || true)
 	while read -r includer; do
 		[ -z "$includer" ] || [ "$includer" = "$f" ] || objects_of "$includer"
 	done <<<"$includers"
@@ -230,21 +250,27 @@ build_gates() { # OBJECTS
 	done
 }
 
+# The objects that hold what a commit touches; SRC stands at the tip.
+objects_of_commit() { # COMMIT
+	g -C "$SRC" diff-tree -r --no-commit-id --no-renames --diff-filter=d --name-only "$1" |
+		while read -r f; do objects_of "$f"; done | sort -u
+}
+
 # Every NR-th commit, in a work tree of its own.
-build_chain() { # NUMBER NR OBJECTS COMMITS
+build_chain() { # NUMBER NR COMMITS
 	local SRC=$SRC commit
 	[ "$1" -eq 0 ] || SRC+=-$1
 	open_gate "arm64-commits-$1" arm64
 	while read -r commit; do
-		warnings "$commit" build "$3"
-	done < <(awk -v i="$1" -v n="$2" 'NR % n == i' <<<"$4")
+		warnings "$commit" build "${OBJECTS[$commit]}"
+	done < <(awk -v i="$1" -v n="$2" 'NR % n == i' <<<"$3")
 }
 
 # Side by side for the same reason; two work trees are enough.
-build_commits() { # OBJECTS COMMITS
+build_commits() { # COMMITS
 	local i nr=$((NN_JOBS < 2 ? 1 : 2))
 	for ((i = 0; i < nr; i++)); do
-		build_chain "$i" "$nr" "$1" "$2" >/dev/null 2>&1 &
+		build_chain "$i" "$nr" "$1" >/dev/null 2>&1 &
 	done
 	wait
 }
@@ -383,10 +409,13 @@ lint_series() {
 	done < <(gates)
 
 	commits=$(g -C "$SRC" log --reverse --format='%H %s' "$BASE_COMMIT..$TIP" | grep -v ' nearnode-series: ' | cut -d' ' -f1)
-	build_commits "$objects" "$commits"
+	NN_COMMIT=$TIP checkout
+	declare -A OBJECTS
+	while read -r commit; do OBJECTS[$commit]=$(objects_of_commit "$commit"); done <<<"$commits"
+	build_commits "$commits"
 	open_gate arm64 arm64
 	while read -r commit; do
-		compare_build "builds: $(g -C "$SRC" log -1 --format=%s "$commit")" "$commit" build "$objects"
+		compare_build "builds: $(g -C "$SRC" log -1 --format=%s "$commit")" "$commit" build "${OBJECTS[$commit]}"
 	done <<<"$commits"
 }
 
