@@ -22,11 +22,9 @@ BPF_ARCH	:= $(if $(filter arm64,$(ARCH)),arm64,x86)
 LIBBPF		:= $(OUT)/libbpf/libbpf.a
 BPFTOOL		:= $(OUT)/bpftool/bootstrap/bpftool
 INST		:= $(OUT)/include-libbpf
-SCX_INCLUDES	:= -I. -isystem $(OUT) -isystem $(KSRC)/tools/sched_ext/include \
-		   -isystem $(KSRC)/tools/sched_ext/include/bpf-compat -isystem $(INST)/include \
+SCX_INCLUDES	:= -I. -isystem $(OUT) -isystem $(INST)/include -isystem $(KSRC)/tools/sched_ext/include \
 		   -isystem $(KSRC)/tools/include/uapi
-SCX_CC		= $(CROSS_COMPILE)gcc -std=gnu11 -D_GNU_SOURCE -g -O2 $(WARN) -static \
-		  $(filter-out %/bpf-compat,$(SCX_INCLUDES))
+SCX_CC		= $(CROSS_COMPILE)gcc -std=gnu11 -D_GNU_SOURCE -g -O2 $(WARN) -static $(SCX_INCLUDES)
 SCX_LIBS	:= $(LIBBPF) -lelf -lz -lzstd -lpthread
 # The tree's makefiles must not see our variables.
 SUBMAKE		= env -u MAKEFLAGS -u MFLAGS -u OUTPUT -u V $(MAKE) -s --no-print-directory
@@ -68,7 +66,7 @@ $(OUT)/%.bpf.o: %.bpf.c $(wildcard *.h) $(OUT)/vmlinux.h $(LIBBPF)
 	$(Q)$(CLANG) -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -mlittle-endian \
 		$(WARN) -Wno-unused-parameter -Wno-sign-compare \
 		-Wno-compare-distinct-pointer-types -Wno-microsoft-anon-tag -fms-extensions \
-		$(SCX_INCLUDES) -c $< -o $@
+		$(SCX_INCLUDES) -isystem $(KSRC)/tools/sched_ext/include/bpf-compat -c $< -o $@
 
 $(OUT)/%.skel.h: $(OUT)/%.bpf.o $(BPFTOOL)
 	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@.new
