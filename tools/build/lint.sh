@@ -160,13 +160,12 @@ all_objects() {
 	touched | while read -r f; do objects_of "$f"; done | sort -u
 }
 
-# Sets OBJ and configures it for a gate.
-open_gate() { # NAME ARCH LINES...
-	local name=$1 lines line
-	shift
+# Sets OBJ for a gate, and what it is to be configured with.
+open_gate() { # ARCH LINES...
+	local lines
 	set_arch "$1"
 	shift
-	OBJ=$NN_CACHE/build/lint-$name
+	OBJ=$NN_CACHE/build/${SRC##*/}-$ARCH
 	mkdir -p "$OBJ"
 	lines=$(printf '%s\n' "$@")
 	{ wanted series; printf '%s\n' "$lines"; } >"$OBJ/nearnode-wanted"
@@ -225,27 +224,26 @@ gate_mode() { # LINES...
 	[ $# -eq 0 ] && echo sparse || echo build
 }
 
-# The gates share the source but not the objects: once it stands at a commit they
-# can be built side by side, as much of each is done by one processor. Stock is
-# built where ours warns, to tell what is new. Whatever fails here is told when it
-# is looked at.
+# Those of an architecture follow each other in one directory, so that the kernel's own
+# tools are built once for each, and the architectures are built side by side. Stock is
+# built where ours warns, to tell what is new. Whatever fails here is told when it is
+# looked at.
 build_gates() { # OBJECTS
-	local commit name arch lines running IN_PLACE
+	local commit each name arch lines IN_PLACE
 	for commit in "$TIP" "$BASE_COMMIT"; do
 		NN_COMMIT=$commit checkout
-		IN_PLACE=$commit running=0
-		while read -r name arch lines; do
-			[ "$running" -lt "$NN_JOBS" ] || { wait -n || true; running=$((running - 1)); }
-			(
+		IN_PLACE=$commit
+		for each in arm64 x86_64; do
+			while read -r name arch lines; do
+				[ "$arch" = "$each" ] || continue
 				# shellcheck disable=SC2086  # a list of lines
-				open_gate "$name" "$arch" $lines
+				open_gate "$arch" $lines
 				# shellcheck disable=SC2086
 				mode=$(gate_mode $lines)
-				[ "$commit" = "$TIP" ] || [ -s "$(kept_warnings "$TIP" "$mode" "$1")" ] || exit 0
-				warnings "$commit" "$mode" "$1"
-			) >/dev/null 2>&1 &
-			running=$((running + 1))
-		done < <(gates)
+				[ "$commit" = "$TIP" ] || [ -s "$(kept_warnings "$TIP" "$mode" "$1")" ] || continue
+				warnings "$commit" "$mode" "$1" || true
+			done < <(gates) >/dev/null 2>&1 &
+		done
 		wait
 	done
 }
@@ -260,7 +258,7 @@ objects_of_commit() { # COMMIT
 build_chain() { # NUMBER NR COMMITS
 	local SRC=$SRC commit
 	[ "$1" -eq 0 ] || SRC+=-$1
-	open_gate "arm64-commits-$1" arm64
+	open_gate arm64
 	while read -r commit; do
 		warnings "$commit" build "${OBJECTS[$commit]}"
 	done < <(awk -v i="$1" -v n="$2" 'NR % n == i' <<<"$3")
@@ -400,7 +398,7 @@ lint_series() {
 	build_gates "$objects"
 	while read -r name arch lines; do
 		# shellcheck disable=SC2086  # a list of lines
-		open_gate "$name" "$arch" $lines
+		open_gate "$arch" $lines
 		if [ -z "$lines" ]; then
 			compare_build "sparse and W=1: $name" "$TIP" sparse "$objects"
 		else
@@ -413,7 +411,7 @@ lint_series() {
 	declare -A OBJECTS
 	while read -r commit; do OBJECTS[$commit]=$(objects_of_commit "$commit"); done <<<"$commits"
 	build_commits "$commits"
-	open_gate arm64 arm64
+	open_gate arm64
 	while read -r commit; do
 		compare_build "builds: $(g -C "$SRC" log -1 --format=%s "$commit")" "$commit" build "${OBJECTS[$commit]}"
 	done <<<"$commits"
