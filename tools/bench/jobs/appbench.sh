@@ -22,7 +22,7 @@ schedulers=${NN_SCHEDULERS:-eevdf simple affinity}
 node=${NN_NODE:-1}
 clients=${NN_CLIENTS:-4}
 tenths=${NN_REQUESTS:-10}
-pace=${NN_PACE:-100}
+pace=${NN_PACE:-500}
 out=${NN_OUT:?not set: run this under nnboot}
 trees=/nn/apps
 data=/tmp/pgdata
@@ -35,7 +35,8 @@ outside=$(($(nproc) - 1))
 inside=0-$((outside - 1))
 hogs=${NN_HOGS:-$outside}
 if [ -z "$NN_OUTSIDE" ]; then
-	NN_OUTSIDE=1 exec within -e -c $outside /bin/sh "$0"
+	export NN_OUTSIDE=1
+	exec within -e -c $outside /bin/sh "$0"
 fi
 
 die() {
