@@ -31,13 +31,13 @@ batch=/sys/fs/cgroup/batch
 # shellcheck source=tools/guest/scheduler.sh
 . /nn/lib/scheduler.sh
 
-outside=$(($(nproc) - 1))
+if [ -z "$NN_OUTSIDE" ]; then
+	export NN_OUTSIDE=$(($(nproc) - 1))
+	exec within -e -c $NN_OUTSIDE /bin/sh "$0"
+fi
+outside=$NN_OUTSIDE
 inside=0-$((outside - 1))
 hogs=${NN_HOGS:-$outside}
-if [ -z "$NN_OUTSIDE" ]; then
-	export NN_OUTSIDE=1
-	exec within -e -c $outside /bin/sh "$0"
-fi
 
 die() {
 	echo "Bail out! $*"
@@ -52,7 +52,7 @@ say() {
 # --- what the server's layer runs: within its cgroup and off the last CPU
 
 in_layer() {
-	within -c $inside -g $server "$@"
+	within -c "$inside" -g $server "$@"
 }
 
 # The server's root, empty before.
@@ -121,10 +121,20 @@ client() {
 	esac
 }
 
+# Before the server listens redis-benchmark would wait for ever.
+listens() { # PORT
+	grep -q "^ *[0-9]*: 0100007F:$(printf %04X "$1") 00000000:0000 0A" /proc/net/tcp
+}
+
 # Until the server answers; then what it is asked for is there, and was asked for.
 warm_up() { # APP REQUESTS
+	case $1 in
+	redis) port=6379 ;;
+	nginx) port=8080 ;;
+	postgresql) port=5432 ;;
+	esac
 	tries=0
-	until client "$1" "$clients" >/tmp/client.log 2>&1; do
+	until listens "$port" && client "$1" "$clients" >/tmp/client.log 2>&1; do
 		[ $tries -lt 100 ] || die "$1 does not answer"
 		tries=$((tries + 1))
 		usleep 200000
@@ -179,6 +189,7 @@ end_all() { # CGROUP
 
 # measure APP SCHEDULER REQUESTS
 measure() {
+	say "$1 under $2"
 	start_scheduler "$2"
 	i=0
 	while [ $i -lt "$hogs" ]; do
@@ -187,17 +198,19 @@ measure() {
 	done
 	unpack "$1"
 	start_server "$1"
+	say "warming up"
 	warm_up "$1" $(($3 / 2))
+	say "measuring"
 	said=$(client "$1" "$3" appwatch --cgroup $server --batch $batch --label "$1,$2" --pace "$pace" -- 2>/tmp/client.log) ||
 		die "$1 under $2 was not measured"
 	printf '{"app":"%s","scheduler":"%s","node":%d,"outside":%d,"hogs":%d,"clients":%d,"requests":%d,"result":%s}\n' \
-		"$1" "$2" "$node" $outside "$hogs" "$clients" "$3" "$said" >"$out"
+		"$1" "$2" "$node" "$outside" "$hogs" "$clients" "$3" "$said" >"$out"
 	[ "$2" != affinity ] || scx_affinity status | sed 's/^/# /'
 	end_all $server
 	end_all $batch
 	umount /srv/dev /srv/proc /srv || die "cannot unmount the root of $1"
 	stop_scheduler "$2"
-	say "$1 under $2: $said"
+	say "$said"
 }
 
 # The database, made once and copied for each server.

@@ -9,6 +9,7 @@
  *   -u UID     user and group, both of this number
  */
 #define _GNU_SOURCE
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,22 +32,34 @@ static void __attribute__((noreturn)) usage(void)
 	exit(126);
 }
 
+static unsigned long number(const char *at, char **end)
+{
+	unsigned long n;
+
+	if (!isdigit(*at))
+		usage();
+	n = strtoul(at, end, 10);
+	if (n >= CPU_SETSIZE)
+		usage();
+	return n;
+}
+
 static void read_cpus(const char *list, cpu_set_t *set)
 {
-	char *at = (char *)list, *end;
+	unsigned long first, last;
+	char *end;
 
 	CPU_ZERO(set);
 	do {
-		unsigned long first = strtoul(at, &end, 10), last = first;
-
-		if (end == at)
-			usage();
-		at = end;
-		if (*at == '-')
-			last = strtoul(at + 1, &at, 10);
-		for (; first <= last && first < CPU_SETSIZE; first++)
+		first = last = number(list, &end);
+		if (*end == '-')
+			last = number(end + 1, &end);
+		for (; first <= last; first++)
 			CPU_SET(first, set);
-	} while (*at++ == ',');
+		list = end + 1;
+	} while (*end == ',');
+	if (*end)
+		usage();
 }
 
 /* Kernel threads of one CPU refuse, and whoever has just ended. */
