@@ -236,7 +236,7 @@ make_database() {
 	done
 	kill -INT $postgres
 	wait $postgres || die "postgres ended with $?"
-	umount $trees/postgresql/tmp
+	(cd $trees/postgresql && umount tmp dev proc) || die "the database's root is busy"
 }
 
 [ -c "$out" ] || [ -f "$out" ] || die "no port for results: $out"
