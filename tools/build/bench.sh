@@ -14,7 +14,7 @@
 #
 # apps: what redis, nginx and PostgreSQL get beside a batch load: remote accesses, wanderings
 # between nodes, waits for a CPU, under EEVDF, scx_simple and scx_affinity. One boot of series
-# on ring4 with our QEMU, icount and the plugin. With TOPO= it must be asked for. APPEND= is for
+# on ring4large with our QEMU, icount and the plugin. With TOPO= it must be asked for. APPEND= is for
 # its command line, see jobs/appbench.sh.
 #
 # A boot that is there already, of the same kernels and programs, is not repeated.
@@ -270,7 +270,7 @@ apps_boot() ( # DIR TOPOLOGY
 )
 
 apps() {
-	local topo=${TOPO:-ring4} dir out t0=$SECONDS rc=0
+	local topo=${TOPO:-ring4large} dir out t0=$SECONDS rc=0
 	if [ "$ARCH" != arm64 ]; then
 		note "there are no servers for guests of $ARCH: apps is not measured"
 		return

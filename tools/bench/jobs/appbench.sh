@@ -200,7 +200,10 @@ measure() {
 	start_server "$1"
 	say "warming up"
 	warm_up "$1" $(($3 / 2))
-	say "measuring"
+	# Else it would be the size of the node that is measured.
+	free=$(awk '/MemFree/ { print int($4 / 1024) }' "/sys/devices/system/node/node$node/meminfo")
+	[ "$free" -ge 64 ] || die "node $node has $free MB left, the server's memory may be elsewhere for want of it"
+	say "measuring, $free MB are free on node $node"
 	said=$(client "$1" "$3" appwatch --cgroup $server --batch $batch --label "$1,$2" --pace "$pace" -- 2>/tmp/client.log) ||
 		die "$1 under $2 was not measured"
 	printf '{"app":"%s","scheduler":"%s","node":%d,"outside":%d,"hogs":%d,"clients":%d,"requests":%d,"result":%s}\n' \
