@@ -7,85 +7,47 @@
 
 #include "counts.h"
 #include "json.h"
+#include "jsonl.h"
 #include "place.h"
-
-struct reading {
-	struct guest *g;
-	const char *path;
-	unsigned int line;
-	bool failed;
-	char *err;
-};
-
-static void wrong(struct reading *r, const char *what)
-{
-	if (!r->failed)
-		nn_err(r->err, "%s:%u: %s\n  Written by another version, or cut short? Remove its directory and measure again",
-		       r->path, r->line, what);
-	r->failed = true;
-}
-
-static double number_of(struct reading *r, const struct json *j, const char *name)
-{
-	const struct json *n = json_get(j, name);
-	char what[80];
-
-	if (n && n->type == JSON_NUMBER && isfinite(n->number))
-		return n->number;
-	snprintf(what, sizeof(what), "\"%.40s\" is missing or no number", name);
-	wrong(r, what);
-	return 0;
-}
-
-static char *string_of(struct reading *r, const struct json *j, const char *name)
-{
-	const char *s = json_get_string(j, name);
-	char what[80];
-
-	if (s)
-		return xstrdup(s);
-	snprintf(what, sizeof(what), "\"%.40s\" is missing or no string", name);
-	wrong(r, what);
-	return xstrdup("");
-}
 
 static void read_point(struct reading *r, const struct json *j, struct point *p)
 {
 	*p = (struct point){
-		.accesses = number_of(r, j, "accesses"),
-		.seconds = number_of(r, j, "seconds"),
-		.local_pages = number_of(r, j, "local"),
+		.accesses = reading_number(r, j, "accesses"),
+		.seconds = reading_number(r, j, "seconds"),
+		.local_pages = reading_number(r, j, "local"),
 		.local_accesses = -1,
-		.user = number_of(r, j, "user"),
-		.kernel = number_of(r, j, "kernel"),
-		.hint_faults = number_of(r, j, "numa_hint_faults"),
-		.pte_updates = number_of(r, j, "numa_pte_updates"),
-		.migrated = number_of(r, j, "numa_pages_migrated"),
-		.samples = number_of(r, j, "mem_samples"),
-		.dropped = number_of(r, j, "mem_samples_dropped"),
+		.user = reading_number(r, j, "user"),
+		.kernel = reading_number(r, j, "kernel"),
+		.hint_faults = reading_number(r, j, "numa_hint_faults"),
+		.pte_updates = reading_number(r, j, "numa_pte_updates"),
+		.migrated = reading_number(r, j, "numa_pages_migrated"),
+		.samples = reading_number(r, j, "mem_samples"),
+		.dropped = reading_number(r, j, "mem_samples_dropped"),
 	};
 	if (p->local_pages < 0 || p->local_pages > 100)
-		wrong(r, "\"local\" is no percentage");
+		reading_wrong(r, "\"local\" is no percentage");
 	if (p->user < 0 || p->kernel < 0)
-		wrong(r, "instructions were not counted: that takes MODE=icount");
+		reading_wrong(r, "instructions were not counted: that takes MODE=icount");
 }
 
 static void read_run(struct reading *r, const struct json *j, const struct json *result)
 {
 	const struct json *rows = json_get(result, "rows");
+	struct guest *g = r->to;
 	struct run *run;
 	size_t i;
 
 	if (!rows || rows->type != JSON_ARRAY || rows->nr < 2) {
-		wrong(r, "there are no rows");
+		reading_wrong(r, "there are no rows");
 		return;
 	}
-	nn_grow(r->g->run, r->g->nr);
-	run = &r->g->run[r->g->nr++];
+	nn_grow(g->run, g->nr);
+	run = &g->run[g->nr++];
 	*run = (struct run){
-		.kind = string_of(r, j, "kind"), .source = string_of(r, j, "source"),
-		.class = string_of(r, j, "class"), .pages = string_of(r, j, "pages"),
-		.memory_mb = number_of(r, result, "memory_mb"),
+		.kind = reading_string(r, j, "kind"), .source = reading_string(r, j, "source"),
+		.class = reading_string(r, j, "class"), .pages = reading_string(r, j, "pages"),
+		.memory_mb = reading_number(r, result, "memory_mb"),
 		.point = xcalloc(rows->nr, sizeof(*run->point)),
 		.nr = rows->nr, .end_local = -1,
 	};
@@ -97,37 +59,24 @@ static struct cost read_cost(struct reading *r, const struct json *j, const char
 {
 	const struct json *of = json_get(j, name);
 
-	return (struct cost){ number_of(r, of, "least"), number_of(r, of, "median") };
+	return (struct cost){ reading_number(r, of, "least"), reading_number(r, of, "median") };
 }
 
-static void read_line(char *line, void *arg)
+static void read_result(struct reading *r, const struct json *j)
 {
-	struct reading *r = arg;
-	char err[NN_ERR_MAX];
-	const struct json *result;
-	const char *kind;
-	struct json *j;
+	const struct json *result = json_get(j, "result");
+	const char *kind = json_get_string(j, "kind");
+	struct guest *g = r->to;
 
-	r->line++;
-	if (r->failed || !*line)
-		return;
-	j = json_parse(line, err);
-	if (!j) {
-		wrong(r, "broken JSON");
-		return;
-	}
-	result = json_get(j, "result");
-	kind = json_get_string(j, "kind");
 	if (!kind || !result) {
-		wrong(r, "no result");
+		reading_wrong(r, "no result");
 	} else if (!strcmp(kind, "switch")) {
-		r->g->has_costs = true;
-		r->g->to_switch = read_cost(r, result, "switch");
-		r->g->to_tick = read_cost(r, result, "tick");
+		g->has_costs = true;
+		g->to_switch = read_cost(r, result, "switch");
+		g->to_tick = read_cost(r, result, "tick");
 	} else {
 		read_run(r, j, result);
 	}
-	json_free(j);
 }
 
 /* What the plugins know a run as. */
@@ -202,19 +151,11 @@ static bool read_accesses(struct guest *g, const char *path, char *err)
 static bool read_out(struct guest *g, const char *dir, char *err)
 {
 	char *out = xasprintf("%s/out", dir);
-	struct reading r = { .g = g, .path = out, .err = err };
-	struct strbuf text = { 0 };
+	struct reading r = { .path = out, .take = read_result, .to = g, .err = err };
 
 	memset(g, 0, sizeof(*g));
-	if (!read_file(out, &text)) {
-		nn_err(err, "cannot read %s: %s", out, strerror(errno));
-		r.failed = true;
-	} else {
-		for_each_line(text.s, text.len, read_line, &r);
-		if (!g->nr)
-			wrong(&r, "there are no measurements");
-	}
-	sb_free(&text);
+	if (read_jsonl(&r) && !g->nr)
+		reading_wrong(&r, "there are no measurements");
 	free(out);
 	if (r.failed)
 		guest_free(g);

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# bench.sh bench [picks|place]   the bars of both series, or of one
-# bench.sh demo [picks|place]    the same with less that is measured and no bars, for the eye
+# bench.sh bench [picks|place|apps]   the bars of all, or of one
+# bench.sh demo [picks|place]         the same with less that is measured and no bars, for the eye
 #
 # picks: which idle CPUs are picked. BOOTS= (5) boots of stock and series each on every
 # topology or those in TOPO=, then the comparison. Each guest counts instructions
@@ -11,6 +11,11 @@
 # place: how misplaced memory comes to its user, by hint faults in stock and by samples
 # in series. One boot of each on ring8: CPUs with SPE on our QEMU, icount, and the plugin
 # that counts accesses. With TOPO= it must be asked for.
+#
+# apps: what redis, nginx and PostgreSQL get beside a batch load: remote accesses, wanderings
+# between nodes, waits for a CPU, under EEVDF, scx_simple and scx_affinity. One boot of series
+# on ring4large with our QEMU, icount and the plugin. With TOPO= it must be asked for. APPEND= is for
+# its command line, see jobs/appbench.sh.
 #
 # A boot that is there already, of the same kernels and programs, is not repeated.
 # Results go to OUT= or the cache.
@@ -24,22 +29,22 @@ NNBOOT=$NN_TOP/tools/harness/nnboot
 QEMU=${QEMU:-distribution}
 BENCH=$NN_TOP/tools/bench
 
-# Prints the guest program, built against the stock kernel's types: it has to
-# run on both.
-pickbench() { # STOCKDIR
+# Prints where pickbench and appwatch are, built against the stock kernel's types: they
+# have to run on both.
+guest_programs() { # STOCKDIR
 	local out=$NN_CACHE/guest/$ARCH/bench src key
-	key=$({ cat "$BENCH"/*.[ch] "$BENCH/Makefile" "$NN_BUILD/scx.mk" "$1/key"; clang-19 --version; "${GNU}gcc" --version; } | hash_text)
+	key=$({ cat "$BENCH"/*.[ch] "$NN_TOP/tools/qemu/accesses/mark.h" "$BENCH/Makefile" "$NN_BUILD/scx.mk" "$1/key"; clang-19 --version; "${GNU}gcc" --version; } | hash_text)
 	with_lock "bench-$ARCH"
 	if [ "$(cat "$out/key" 2>/dev/null)" != "$key" ]; then
-		step "building the measuring program" >&2
+		step "building the measuring programs" >&2
 		src=$("$NN_BUILD/kernel.sh" src stock)
 		rm -rf -- "$out"
 		mkdir -p "$out"
-		run_logged "$out.log" "pickbench" make -C "$BENCH" guest ARCH="$ARCH" CROSS_COMPILE="$GNU" \
+		run_logged "$out.log" "the measuring programs" make -C "$BENCH" guest ARCH="$ARCH" CROSS_COMPILE="$GNU" \
 			KSRC="$src" KOBJ="$1" OUTPUT="$out" >&2
 		printf '%s\n' "$key" >"$out/key"
 	fi
-	printf '%s\n' "$out/pickbench"
+	printf '%s\n' "$out"
 }
 
 # In a subshell: the lock, against another run of the same, ends with it.
@@ -74,7 +79,7 @@ run() { # DIR BOOTS TOPOLOGY...
 	series=$("$NN_BUILD/kernel.sh" dir series)
 	STOCK=$stock
 	SERIES=$series
-	program=$(pickbench "$stock")
+	program=$(guest_programs "$stock")/pickbench
 	initrd=$("$NN_TOP/tools/guest/mkinitramfs.sh")
 	step "measuring: $# topologies, $boots boot(s) of each kernel; what is there already is not repeated"
 	for n in $(seq "$boots"); do
@@ -243,6 +248,64 @@ place() { # bench|demo
 	exit "$rc"
 }
 
+# --- apps ---------------------------------------------------------------------
+
+# In a subshell, as boot(). apps() has prepared all.
+apps_boot() ( # DIR TOPOLOGY
+	dir=$1
+	with_lock "bench-apps-$(basename "$dir")"
+	key=$({
+		cat "$SERIES/key" "$ACCESSES/key" "$PROGRAMS/key" "$BENCH/jobs/appbench.sh" <("$NNBOOT" --print-topo "$2" --json)
+		sha256_of "$PROGRAM"
+		echo "${INITRD##*/} ${SERVERS##*/} ${APPEND:-}"
+	} | hash_text)
+	[ "$(cat "$dir/key" 2>/dev/null)" != "$key" ] || return 0
+	rm -rf -- "$dir"
+	mkdir -p "$dir"
+	"$NNBOOT" --arch "$ARCH" --qemu "$PROGRAM" --kernel "$SERIES/$IMAGE" --initrd "$INITRD" --initrd "$SERVERS" --topo "$2" \
+		--mode icount --timeout "${TIMEOUT:-3600}" ${APPEND:+--append "$APPEND"} \
+		--accesses "$ACCESSES/accesses.so,space=user" --file "$PROGRAMS/appwatch:/nn/bin/appwatch" \
+		--job "$BENCH/jobs/appbench.sh" --out "$dir" >"$dir/summary" 2>&1 || return 1
+	printf '%s\n' "$key" >"$dir/key"
+)
+
+apps() {
+	local topo=${TOPO:-ring4large} dir out t0=$SECONDS rc=0
+	if [ "$ARCH" != arm64 ]; then
+		note "there are no servers for guests of $ARCH: apps is not measured"
+		return
+	fi
+	dir=$NN_CACHE/out/bench-apps/$(basename "$topo" .topo)
+	out=${OUT:-$NN_CACHE/out/bench}
+	"$NN_BUILD/packages.sh" base kernel arm64 guest bpf qemu-build
+	make -s -C "$NN_TOP/tools/harness" || die "the harness does not build (see above)"
+	"$NNBOOT" --print-topo "$topo" >/dev/null || exit 1
+	# The plugin must be told of the CPU, which under icount only ours does.
+	PROGRAM=$(QEMU=built "$NN_BUILD/qemu.sh" path) || exit 1
+	"$NN_BUILD/kernel.sh" build both
+	SERIES=$("$NN_BUILD/kernel.sh" dir series)
+	PROGRAMS=$(guest_programs "$("$NN_BUILD/kernel.sh" dir stock)")
+	ACCESSES=$("$NN_BUILD/accesses.sh" build)
+	INITRD=$("$NN_BUILD/guest.sh" initrd series)
+	SERVERS=$("$NN_BUILD/guest.sh" apps)
+	report_program
+	step "measuring: servers beside a batch load on $topo; what is there already is not repeated"
+	mkdir -p "$dir" "$out"
+	if ! apps_boot "$dir" "$topo"; then
+		cat "$dir/summary" >&2
+		[ ! -s "$dir/job.log" ] || tail -n 20 "$dir/job.log" >&2
+		die "the boot failed" "Its console and results: $dir"
+	fi
+	note "one boot: $((SECONDS - t0)) s"
+	say
+	"$NN_CACHE/guest/host/appreport" --json "$out/apps.json" "$dir" | tee "$out/apps.txt" || rc=$?
+	[ "$rc" -le 1 ] || exit "$rc"
+	say
+	say "Table:   $out/apps.txt"
+	say "JSON:    $out/apps.json"
+	exit "$rc"
+}
+
 ARCH_PURPOSE=$([ "$ARCH" = arm64 ] && echo arm64 || echo x86)
 REPORT_OPTIONS=()
 # shellcheck disable=SC2086  # TOPO may be a list
@@ -256,10 +319,12 @@ case $*: in
 	;;
 'bench place:') place bench ;;
 'demo place:') place demo ;;
+'bench apps:') apps ;;
 bench: | demo:)
-	# A part that fails does not keep the other from being shown.
+	# A part that fails does not keep the others from being shown.
 	worst=0
-	for part in picks place; do
+	for part in picks place apps; do
+		[ "$1 $part" != 'demo apps' ] || continue
 		# Topologies are for the picks.
 		[ $part = picks ] || [ -z "${TOPO:-}" ] || continue
 		rc=0
@@ -269,5 +334,5 @@ bench: | demo:)
 	done
 	exit "$worst"
 	;;
-*) die "usage: bench.sh bench|demo [picks|place]" ;;
+*) die "usage: bench.sh bench [picks|place|apps] | demo [picks|place]" ;;
 esac

@@ -7,6 +7,7 @@
 #                      one boot as lines of results, for check.sh
 #   guest.sh initrd KERNEL...   prints the initramfs that holds their tools
 #   guest.sh perf               prints the one with perf, to be unpacked over it
+#   guest.sh apps               the same with servers
 #
 # KERNEL is stock or series, with "-VARIANT" if it is one, and "/stock" or
 # "/series" if the tests on board are to be the other's.  Whatever is missing,
@@ -16,7 +17,7 @@
 # perf and our modules on board; MACHINE=spe:MODEL[,PROPERTY=VALUE...] another CPU
 # than "max".
 # A kernel of the variant "acpi" boots through UEFI firmware, which has ACPI tables for it.
-# PERF=1 puts perf on board of any arm64 machine.
+# PERF=1 puts perf on board of any arm64 machine, APPS=1 redis, nginx and PostgreSQL.
 # QEMU=distribution (the default, but with MACHINE=spe), built, or the path of one.
 
 # shellcheck source=lib.sh
@@ -65,7 +66,7 @@ parse_machine() {
 
 # Sets BOOT, the harness's command line for a kernel and a topology.
 boot_command() { # KERNEL TOPOLOGY
-	local dir image=Image perf modules kernel
+	local dir image=Image perf apps modules kernel
 	parse_machine
 	[ "${ARCH:-arm64}" = arm64 ] || image=bzImage
 	harness
@@ -78,6 +79,10 @@ boot_command() { # KERNEL TOPOLOGY
 	if [ "$SPE" = 1 ] || [ "${PERF:-0}" = 1 ]; then
 		perf=$("$NN_TOP/tools/guest/mkinitramfs.sh" --perf) || exit 1
 		BOOT+=(--initrd "$perf")
+	fi
+	if [ "${APPS:-0}" = 1 ]; then
+		apps=$("$NN_TOP/tools/guest/mkinitramfs.sh" --apps) || exit 1
+		BOOT+=(--initrd "$apps")
 	fi
 	if [ "$SPE" = 1 ]; then
 		modules=$("$NN_TOP/tools/guest/mkinitramfs.sh" --modules "$dir") || exit 1
@@ -192,6 +197,6 @@ boot) verb_boot ;;
 shell) verb_shell ;;
 test) shift; [ $# -ge 5 ] || die "usage: guest.sh test KERNEL TOPOLOGY MODE SECONDS JOB [CMDLINE]"; verb_test "$@" ;;
 initrd) shift; initrd "$@" ;;
-perf) "$NN_TOP/tools/guest/mkinitramfs.sh" --perf ;;
-*) die "usage: guest.sh boot|shell|test|initrd|perf" ;;
+perf | apps) "$NN_TOP/tools/guest/mkinitramfs.sh" "--$1" ;;
+*) die "usage: guest.sh boot|shell|test|initrd|perf|apps" ;;
 esac

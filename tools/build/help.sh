@@ -27,7 +27,7 @@ nearnode: NUMA-aware placement for sched_ext, as a kernel patch series
                     ACCESSES=on counts its memory accesses by nodes
   make shell        an interactive guest with the tools on board  (KERNEL= TOPO=)
   make bench        the bars: stock and series in one run       (TOPO= BOOTS= OUT=)
-                    tools/build/bench.sh bench|demo picks|place: one part
+                    tools/build/bench.sh bench picks|place|apps: one part
   make clean        remove what was built                  (ALL=1: downloads too)
 
 Variables
@@ -37,6 +37,7 @@ Variables
                            see Documentation/results/reload_loop.md
   MACHINE=spe[:MODEL]      CPUs with Arm SPE, perf on board; MODEL: max, neoverse-n1, ...
   PERF=1                   perf on board of any arm64 machine
+  APPS=1                   redis, nginx and PostgreSQL, in /nn/apps
   KERNEL_SRC=DIR           another base: a clean git tree or unpacked tree of 7.3.y
   QEMU=distribution|built|PATH   what guests run on; if unset the distribution's,
                            with MACHINE=spe ours

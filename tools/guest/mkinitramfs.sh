@@ -4,6 +4,8 @@
 # mkinitramfs.sh KERNELDIR...: makes the guest's initramfs and prints its path.
 # mkinitramfs.sh --perf: makes one to be unpacked over it, with perf and what is
 # profiled with it, so that other boots stay quick.
+# mkinitramfs.sh --apps: makes one with the servers that apps.sh puts together, and what
+# measures schedulers with them.
 # mkinitramfs.sh --modules KERNELDIR: makes one with the modules for that kernel.
 #
 #   /init /bin/busybox     the system
@@ -14,6 +16,7 @@
 #   everything under $NN_CACHE/guest/ARCH/root, where components install theirs
 #
 #   --perf: /usr/bin/perf, its tests, what perf.sh says they need; /nn/bin/spe_*
+#   --apps: /nn/apps/{redis,nginx,postgresql}, /nn/bin/{within,spin,httpload}
 #   --modules: /nn/modules/*.ko
 #
 # The name is made of the content, so that it changes when anything in it does.
@@ -60,11 +63,11 @@ build() {
 }
 
 # programs: compiles what is not compiled yet and prints where it lies, base/ for every
-# guest and perf/ for those with perf.
+# guest, perf/ for those with perf and apps/ for those with servers.
 programs() {
 	local out=$DIR/programs key p
 	key=$({
-		cat "$0" "$GUEST"/*.c "$GUEST"/{mem,spe}/*.[ch] "$NN_TOP"/tools/qemu/accesses/*.h
+		cat "$0" "$GUEST"/*.c "$GUEST"/{mem,spe,apps}/*.[ch] "$NN_TOP"/tools/qemu/accesses/*.h
 		"${GNU}gcc" --version
 	} | hash_text)
 	if [ "$(cat "$out/key" 2>/dev/null)" != "$key" ]; then
@@ -77,6 +80,10 @@ programs() {
 		for p in spe_share spe_pattern spe_task spe_soak spe_mix; do
 			build perf "spe/$p" -g "-ffile-prefix-map=$GUEST/="
 		done
+		for p in within spin httpload; do
+			build apps "apps/$p"
+		done
+		"${GNU}strip" "$NN_NEW/apps"/*
 		printf '%s\n' "$key" >"$NN_NEW/key"
 		publish "$NN_NEW" "$out"
 	fi
@@ -95,6 +102,18 @@ pack_perf() {
 	pack perf
 }
 
+pack_apps() {
+	local root programs
+	root=$("$GUEST/apps.sh")
+	with_lock "initramfs-$ARCH"
+	programs=$(programs)
+	scratch_beside "$DIR/apps-tree"
+	mkdir -p "$NN_NEW/nn"
+	cp -r -- "$root" "$NN_NEW/nn/apps"
+	cp -r -- "$programs/apps" "$NN_NEW/nn/bin"
+	pack apps
+}
+
 pack_modules() { # KERNELDIR
 	local dir
 	dir=$("$GUEST/module.sh" "$1")
@@ -109,6 +128,7 @@ pack_modules() { # KERNELDIR
 
 case ${1:-} in
 --perf) pack_perf; exit ;;
+--apps) pack_apps; exit ;;
 --modules)
 	[ $# -eq 2 ] || die "usage: mkinitramfs.sh --modules KERNELDIR"
 	pack_modules "${2%/}"

@@ -20,12 +20,13 @@
 . "$(dirname "$0")/../build/lib.sh"
 # shellcheck source=../build/kbuild.sh
 . "$NN_BUILD/kbuild.sh"
+# shellcheck source=debian.sh
+. "$NN_TOP/tools/guest/debian.sh"
 
 [ "$ARCH" = arm64 ] || die "perf is built for arm64 guests only, not for ARCH=$ARCH"
 DIR=$NN_CACHE/guest/$ARCH
 OUT=$DIR/perf
 WORK=$DIR/build/perf
-MULTIARCH=aarch64-linux-gnu
 
 "$NN_BUILD/packages.sh" base guest perf >&2
 cache_dir "guest/$ARCH/build" >/dev/null
@@ -37,7 +38,7 @@ key() {
 		g --git-dir "$NN_GIT" rev-parse "$NN_COMMIT:tools"
 		"${GNU}gcc" --version | head -n 1
 		sha256_of "/usr/lib/$MULTIARCH/libdw.so.1"
-		cat "$0"
+		cat "$0" "$NN_TOP/tools/guest/debian.sh"
 	} | hash_text
 }
 
@@ -48,38 +49,6 @@ build_perf() {
 		NO_JEVENTS=1 BUILD_BPF_SKEL=0 NO_LIBTRACEEVENT=1 NO_LIBPYTHON=1 NO_SLANG=1 \
 		NO_LIBLLVM=1 NO_CAPSTONE=1 NO_LIBNUMA=1 NO_LIBPFM4=1 NO_LIBDEBUGINFOD=1 NO_BABELTRACE2=1 \
 		NO_JVMTI=1 NO_SDT=1 NO_DEMANGLE=1 NO_RUST=1 "$WORK/perf"
-}
-
-# wanted_by FILE...: the shared libraries that these name.
-wanted_by() {
-	readelf -d "$@" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort -u
-}
-
-# Copies the libraries that the tree's programs need, those that these need, and so on.
-add_libraries() { # TREE PROGRAM...
-	local tree=$1 lib from found=1
-	shift
-	mkdir -p "$tree/lib/$MULTIARCH"
-	while [ "$found" = 1 ]; do
-		found=0
-		while read -r lib; do
-			[ ! -e "$tree/lib/$MULTIARCH/$lib" ] || continue
-			for from in {/usr,}/lib/$MULTIARCH "$DIR"/deb/*/{usr/,}lib/"$MULTIARCH" ''; do
-				[ ! -f "$from/$lib" ] || break
-			done
-			[ -n "$from" ] || die "perf's tree needs the library $lib, which is not here" \
-				"Remove $DIR/deb and run again, or tell which package has it"
-			cp -L -- "$from/$lib" "$tree/lib/$MULTIARCH/$lib"
-			found=1
-		done < <(wanted_by "$@" "$tree/lib/$MULTIARCH/"*)
-	done
-	ln -s "$MULTIARCH/ld-linux-aarch64.so.1" "$tree/lib/ld-linux-aarch64.so.1"
-}
-
-# from_debian PACKAGE: unpacks it, once; sets DEB.
-from_debian() {
-	DEB=$DIR/deb/$1
-	[ -d "$DEB" ] || "$NN_BUILD/packages.sh" --unpack "$1:arm64" "$DEB" >&2
 }
 
 add_debian() { # TREE
