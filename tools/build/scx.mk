@@ -5,8 +5,8 @@
 #
 #   KSRC   the kernel's source       KOBJ   its O= directory
 #
-# $(OUT)/NAME.bpf.o and $(OUT)/NAME.skel.h are made of NAME.bpf.c; $(SCX_CC) compiles and
-# links what includes them, statically, with $(SCX_LIBS).
+# $(OUT)/NAME.bpf.o and $(OUT)/NAME.skel.h are made of NAME.bpf.c, with the options $(BPF_EXTRA);
+# $(SCX_CC) compiles and links what includes them, statically, with $(SCX_LIBS).
 
 OUT		:= $(abspath $(OUTPUT))
 ARCH		?= arm64
@@ -66,7 +66,7 @@ $(OUT)/%.bpf.o: %.bpf.c $(wildcard *.h) $(OUT)/vmlinux.h $(LIBBPF)
 	$(Q)$(CLANG) -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -mlittle-endian \
 		$(WARN) -Wno-unused-parameter -Wno-sign-compare \
 		-Wno-compare-distinct-pointer-types -Wno-microsoft-anon-tag -fms-extensions \
-		$(SCX_INCLUDES) -isystem $(KSRC)/tools/sched_ext/include/bpf-compat -c $< -o $@
+		$(SCX_INCLUDES) -isystem $(KSRC)/tools/sched_ext/include/bpf-compat $(BPF_EXTRA) -c $< -o $@
 
 $(OUT)/%.skel.h: $(OUT)/%.bpf.o $(BPFTOOL)
 	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@.new

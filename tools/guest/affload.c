@@ -12,15 +12,21 @@
  *   -N NICE   -u UID  -g GID     -s US     sleeps so long after each burst
  *   -b US     length of a burst, 1000
  *   -t UPTIME sleeps until then, in seconds since boot, so that several begin at once
+ *   -w S:CPUS after S seconds its affinity becomes that
+ *
+ * affload -P [OPTION]... SECONDS: two processes wake each other through pipes, which is
+ * said to be worth a wake-up on the waker's CPU. One line of "NAME rounds N".
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -67,8 +73,39 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static int ping_pong(const char *name, double end)
+{
+	unsigned long rounds = 0;
+	int there[2], back[2];
+	char byte = 0;
+	pid_t child;
+
+	if (pipe(there) || pipe(back))
+		die("pipe");
+	child = fork();
+	if (child < 0)
+		die("fork");
+	if (!child) {
+		close(there[1]);
+		while (read(there[0], &byte, 1) == 1 && write(back[1], &byte, 1) == 1)
+			;
+		_exit(0);
+	}
+	close(there[0]);
+	for (; clock_of(CLOCK_BOOTTIME) < end; rounds++)
+		if (write(there[1], &byte, 1) != 1 || read(back[0], &byte, 1) != 1)
+			die("the other end");
+	close(there[1]);
+	waitpid(child, NULL, 0);
+	printf("%s rounds %lu\n", name, rounds);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	double widen_at = 0;
+	const char *wider = NULL;
+	bool pairs = false;
 	double end, now, last, gap = 0, burst = 0.001, pause = 0, begin, at = 0;
 	unsigned long moves = 0, wrong = 0, nr_late = 0, turns = 0;
 	cpu_set_t seen, may;
@@ -76,7 +113,7 @@ int main(int argc, char **argv)
 	const char *name = "affload";
 	int c, cpu, prev = -1;
 
-	while ((c = getopt(argc, argv, "n:c:N:u:g:s:b:t:")) != -1) {
+	while ((c = getopt(argc, argv, "n:c:N:u:g:s:b:t:w:P")) != -1) {
 		switch (c) {
 		case 'n':
 			name = optarg;
@@ -107,6 +144,17 @@ int main(int argc, char **argv)
 		case 'b':
 			burst = atof(optarg) / 1e6;
 			break;
+		case 'w':
+			widen_at = atof(optarg);
+			wider = strchr(optarg, ':');
+			if (!wider++) {
+				fprintf(stderr, "affload: -w SECONDS:CPUS\n");
+				return 2;
+			}
+			break;
+		case 'P':
+			pairs = true;
+			break;
 		default:
 			return 2;
 		}
@@ -127,6 +175,8 @@ int main(int argc, char **argv)
 	last = at;
 	begin = clock_of(CLOCK_BOOTTIME);
 	end = at + atof(argv[optind]);
+	if (pairs)
+		return ping_pong(name, end);
 	for (;;) {
 		now = clock_of(CLOCK_BOOTTIME);
 		if (now - last > gap)
@@ -136,6 +186,12 @@ int main(int argc, char **argv)
 		if (cpu >= 0 && cpu < CPU_SETSIZE) {
 			CPU_SET(cpu, &seen);
 			wrong += !CPU_ISSET(cpu, &may);
+		}
+		if (wider && now >= at + widen_at) {
+			set_cpus(wider);
+			wider = NULL;
+			if (sched_getaffinity(0, sizeof(may), &may))
+				die("sched_getaffinity");
 		}
 		moves += prev >= 0 && prev != cpu;
 		prev = cpu;

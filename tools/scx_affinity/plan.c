@@ -264,8 +264,10 @@ void plan_write(const struct plan_state *s, const struct config *c, const struct
 
 			plan->own[cpu] |= (u32)own << i;
 			plan->use[cpu] |= (u32)use << i;
-			if (own || use)
+			if (own) {
 				plan->layers[i].nodes |= 1ULL << t->node[cpu];
+				plan->dom_cpus[i * AFF_MAX_DOMS + t->dom[cpu]]++;
+			}
 		}
 	}
 }

@@ -27,7 +27,7 @@
 #define SOCKET		"/run/scx_affinity.sock"
 
 /* How we end. */
-enum { EXIT_OK, EXIT_INPUT, EXIT_LOAD, EXIT_KICKED };
+enum { EXIT_OK, EXIT_INPUT, EXIT_LOAD, EXIT_KICKED, LOAD_AGAIN };
 
 static const char usage[] =
 "scx_affinity - gives applications their CPUs, by layers described in a file\n"
@@ -142,6 +142,7 @@ static void set_topology(struct scx_affinity *skel, const struct topo *t)
 	skel->rodata->smt = t->smt;
 	skel->rodata->split_nodes = t->split_nodes;
 	for (i = 0; i < t->nr_cpus; i++) {
+		skel->rodata->cpu_online[i] = cpu_in(&t->online, i);
 		skel->rodata->cpu_nodes[i] = t->node[i];
 		skel->rodata->cpu_doms[i] = t->dom[i];
 		skel->rodata->cpu_siblings[i] = t->sibling[i];
@@ -181,6 +182,19 @@ static int apply_plan(struct instance *in)
 	return 0;
 }
 
+static bool numa_balancing(void)
+{
+	FILE *f = fopen("/proc/sys/kernel/numa_balancing", "r");
+	int mode = 0;
+
+	if (!f)
+		return false;
+	if (fscanf(f, "%d", &mode) != 1)
+		mode = 0;
+	fclose(f);
+	return mode & 1;
+}
+
 /* Say what this kernel cannot do for us. */
 static void tell_missing(const struct instance *in)
 {
@@ -193,9 +207,11 @@ static void tell_missing(const struct instance *in)
 	if (follows && !__COMPAT_struct_has_field("task_struct", "numa_preferred_nid"))
 		complain("warning: this kernel has no NUMA balancing, so no task has a preferred node: "
 			 "follow_preferred_node and preferred_node have no effect");
-	else if (follows && access("/proc/sys/kernel/numa_balancing_mem_sampling", F_OK))
-		complain("warning: this kernel does not sample memory accesses: preferred nodes of tasks stay as they "
-			 "were when the scheduler was loaded, new processes have none");
+	else if (follows && !__COMPAT_struct_has_field("sched_ext_ops", "set_preferred_node"))
+		complain("warning: this kernel does not look where the memory of sched_ext's tasks is: preferred nodes of "
+			 "tasks stay as they were when the scheduler was loaded, new processes have none");
+	else if (follows && !numa_balancing())
+		complain("warning: kernel.numa_balancing is 0, so preferred nodes of tasks stay as they are");
 	if (in->topo.nr_cpu_nodes > 2 && !__COMPAT_struct_has_field("scx_event_stats", "SCX_EV_IDLE_PICK_REMOTE"))
 		complain("warning: this kernel's idle CPU selection does not count picks beyond the node; ours goes by "
 			 "distance all the same");
@@ -243,6 +259,38 @@ static void balance(struct instance *in, double seconds)
 		in->state = before;
 }
 
+/*
+ * The layers have changed. One that is there still, by its name, keeps the CPUs that it
+ * has grown to; counts of others begin anew.
+ */
+static void carry_over(struct instance *in, const struct config *old, const struct plan_state *before)
+{
+	u32 i, j;
+
+	memset(&in->state, 0, sizeof(in->state));
+	for (i = 0; i < in->conf.nr_layers; i++)
+		for (j = 0; j < old->nr_layers; j++)
+			if (old->layers[j].util_high > 0 && !strcmp(in->conf.layers[i].name, old->layers[j].name))
+				in->state.own[i] = before->own[j];
+}
+
+static void reset_stats(struct instance *in, const struct config *old)
+{
+	u32 i;
+
+	memset(in->percpu, 0, in->nr_possible * sizeof(*in->percpu));
+	for (i = 0; i < AFF_MAX_LAYERS; i++) {
+		if (i < old->nr_layers && i < in->conf.nr_layers && !strcmp(in->conf.layers[i].name, old->layers[i].name))
+			continue;
+		/* what is counted in this moment is lost; counts are no more than that */
+		if (bpf_map_update_elem(bpf_map__fd(in->skel->maps.stats), &i, in->percpu, BPF_ANY))
+			continue;
+		memset(&in->shown[i], 0, sizeof(in->shown[i]));
+	}
+	if (!read_stats(in))
+		memcpy(in->balanced, in->total, sizeof(in->total));
+}
+
 static void do_reload(struct instance *in)
 {
 	static struct config conf;
@@ -263,7 +311,7 @@ static void do_reload(struct instance *in)
 	}
 	old = in->conf;
 	in->conf = conf;
-	memset(&in->state, 0, sizeof(in->state));
+	carry_over(in, &old, &before);
 	plan_cpus(&in->state, &in->conf, &in->topo, NULL, opt.explain ? stderr : NULL);
 	in->gen++;
 	if (apply_plan(in)) {
@@ -272,6 +320,7 @@ static void do_reload(struct instance *in)
 		in->gen--;
 		return;
 	}
+	reset_stats(in, &old);
 	in->failed_reloads--;
 	in->reloads++;
 	complain("%s read again: %u layers, generation %u", opt.file, conf.nr_layers, in->gen);
@@ -489,11 +538,21 @@ static void show_programs(const struct scx_affinity *skel)
 /* Return with the scheduler loaded, or how we end. */
 static int load(struct instance *in)
 {
+	static struct topo now;
 	struct scx_affinity *skel;
+	char err[512];
 	int ret;
 
+	if (!__COMPAT_struct_has_field("sched_ext_ops", "dump")) {
+		complain("this kernel's sched_ext is too old; 7.3 or later is needed");
+		return EXIT_LOAD;
+	}
 	skel = SCX_OPS_OPEN(affinity_ops, scx_affinity);
 	in->skel = skel;
+	/* what comes or goes from here on the kernel tells; before that nobody does */
+	if (topo_read(&now, "", in->conf.by_node, err, sizeof(err)) ||
+	    memcmp(&now.online, &in->topo.online, sizeof(now.online)))
+		return LOAD_AGAIN;
 	set_topology(skel, &in->topo);
 	skel->rodata->max_wait_ns = in->conf.max_wait_ms * 1000000ULL;
 	UEI_SET_SIZE(skel, affinity_ops, uei);
@@ -536,6 +595,9 @@ static void loop(struct instance *in)
 		if (reload) {
 			reload = 0;
 			do_reload(in);
+			/* the layers' time is counted from here */
+			last = now_seconds();
+			continue;
 		}
 		now = now_seconds();
 		if (now >= due) {
@@ -592,9 +654,12 @@ restart:
 	tell_missing(&in);
 	ret = load(&in);
 	if (ret) {
+		bpf_link__destroy(in.link);
 		scx_affinity__destroy(in.skel);
 		free(in.percpu);
-		return ret;
+		if (ret == LOAD_AGAIN && !stop)
+			goto restart;
+		return stop ? EXIT_OK : ret;
 	}
 	open_listener(&in);
 	complain("loaded: %u layers on %u CPUs, %u nodes, %u domains", in.conf.nr_layers, cpu_count(&in.topo.online),

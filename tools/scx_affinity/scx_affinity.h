@@ -120,6 +120,7 @@ struct aff_plan {
 	u32	match_gen;	/* tasks whose layer is of another one are matched anew */
 	u32	preempt;	/* bits: layers */
 	u32	catch_all;	/* the layer that takes all that is left */
+	u16	dom_cpus[AFF_MAX_LAYERS * AFF_MAX_DOMS];	/* of each layer in each domain */
 	struct aff_layer layers[AFF_MAX_LAYERS];
 	u32	own[AFF_MAX_CPUS];	/* bits: layers that the CPU belongs to */
 	u32	use[AFF_MAX_CPUS];	/* bits: layers that may use it when it is idle */
@@ -147,6 +148,7 @@ enum aff_stat {
 	AFF_STAT_PINNED,	/* queued for one CPU as affinity and layer disagree */
 	AFF_STAT_AGED,		/* waited too long and were helped */
 	AFF_STAT_STOLEN,	/* taken from another domain's queue */
+	AFF_STAT_LEVELED,	/* put into another domain's, as that is shorter */
 	AFF_STAT_SYNC,		/* put on the waker's CPU */
 	AFF_STAT_STARTED,	/* times that a task started to run */
 	AFF_STAT_RUN_NS,

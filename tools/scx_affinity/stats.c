@@ -16,6 +16,7 @@ static const char *const names[AFF_NR_STATS] = {
 	[AFF_STAT_PINNED]	= "pinned",
 	[AFF_STAT_AGED]		= "helped",
 	[AFF_STAT_STOLEN]	= "stolen",
+	[AFF_STAT_LEVELED]	= "leveled",
 	[AFF_STAT_SYNC]		= "sync",
 	[AFF_STAT_STARTED]	= "started",
 	[AFF_STAT_RUN_NS]	= "run_ns",

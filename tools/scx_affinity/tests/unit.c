@@ -380,6 +380,8 @@ static void test_plan_static(void)
 	static struct topo t;
 	static struct plan_state s;
 	const char *err;
+	static struct aff_plan plan;
+	u32 i, j;
 	int bad = 0;
 
 	make_ring(&t, 4, 4, 2, false);
@@ -401,6 +403,20 @@ static void test_plan_static(void)
 	IS(own(&s, 3), "0-3,10-11,15");
 	IS(use(&s, 3), "8-9,12-14");
 	CHECK(!plan_cpus(&s, &c, &t, NULL, NULL), "changed for no reason");
+
+	/* what the BPF program reads of it; domains are LLCs of two CPUs */
+	plan_write(&s, &c, &t, 5, &plan);
+	CHECK(plan.match_gen == 5 && plan.nr_layers == 4 && plan.catch_all == 3, "%u %u %u", plan.match_gen,
+	      plan.nr_layers, plan.catch_all);
+	for (i = 0; i < t.nr_cpus; i++)
+		for (j = 0; j < AFF_MAX_LAYERS; j++)
+			CHECK((plan.own[i] >> j & 1) == cpu_in(&s.own[j], i) && (plan.use[i] >> j & 1) == cpu_in(&s.use[j], i),
+			      "CPU %u, layer %u", i, j);
+	CHECK(plan.dom_cpus[0 * AFF_MAX_DOMS + 2] == 2 && plan.dom_cpus[2 * AFF_MAX_DOMS + 7] == 1 &&
+	      !plan.dom_cpus[2 * AFF_MAX_DOMS + 5] && plan.dom_cpus[3 * AFF_MAX_DOMS + 7] == 1, "CPUs in domains");
+	/* nodes where a layer's own CPUs are, not those where it may be a guest */
+	CHECK(plan.layers[1].nodes == 4 && plan.layers[3].nodes == 0xd, "%lx %lx", plan.layers[1].nodes,
+	      plan.layers[3].nodes);
 
 	/* all is protected: sharing is better than nothing */
 	err = parse(&c, "{\"layers\":[{\"name\":\"crit\",\"match\":[{\"uid\":1}],\"policy\":\"confined\"}," REST "]}", &t);
