@@ -97,7 +97,7 @@ static char *begin_life(void)
 		COUNT(reused);
 		__atomic_store_n(&shared->lives[before - 1].end, life->start, __ATOMIC_RELEASE);
 	}
-	if (shared->lie && l % 16 == 15)
+	if (shared->lie && l % 4 == 3)
 		l--;
 	memory = mmap((void *)(RANGES + l * RANGE), PAIRS * 2 * page, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
