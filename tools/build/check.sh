@@ -3,9 +3,9 @@
 #
 # check.sh [NAME...]: runs the steps of steps.list, all or those whose names
 # begin so, prints a line for each test and, last, how many passed, failed and
-# were skipped.  Whatever fails, the rest still runs.  Guests that follow each
-# other in the list run side by side, as many as there are processors: each but
-# the multi-threaded ones keeps one busy.
+# were skipped.  Whatever fails, the rest still runs.  Guests, and other steps that
+# keep one processor busy, run side by side if they follow each other in the list, as
+# many as there are processors.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -68,59 +68,59 @@ step_run() {
 	count "$name" "$rc" "$log"
 }
 
-# The guests that wait for their turn: NAME and COMMAND of each.
-BOOT_NAMES=()
-BOOT_COMMANDS=()
-BOOT_PIDS=()
+# The steps that wait for their turn: NAME and COMMAND of each.
+SIDE_NAMES=()
+SIDE_COMMANDS=()
+SIDE_PIDS=()
 
 # Runs them and shows their results in the order of the list.
-run_boots() {
-	local n=${#BOOT_NAMES[@]} started=0 running=0 shown=0 log rc t0
+run_sides() {
+	local n=${#SIDE_NAMES[@]} started=0 running=0 shown=0 log rc t0
 	while [ "$shown" -lt "$n" ]; do
 		while [ "$running" -lt "$NN_JOBS" ] && [ "$started" -lt "$n" ]; do
-			note "started: ${BOOT_NAMES[started]}"
-			log=$(log_of "${BOOT_NAMES[started]}")
+			note "started: ${SIDE_NAMES[started]}"
+			log=$(log_of "${SIDE_NAMES[started]}")
 			rm -f -- "$log.rc"
-			set -m	# a process group each, for stop_boots
+			set -m	# a process group each, for stop_sides
 			{
 				rc=0 t0=$SECONDS
-				(cd "$NN_TOP" && eval "${BOOT_COMMANDS[started]}") >"$log" 2>&1 </dev/null || rc=$?
+				(cd "$NN_TOP" && eval "${SIDE_COMMANDS[started]}") >"$log" 2>&1 </dev/null || rc=$?
 				printf '%d %d\n' "$rc" $((SECONDS - t0)) >"$log.rc"
 			} &
 			set +m
-			BOOT_PIDS+=($!)
+			SIDE_PIDS+=($!)
 			started=$((started + 1))
 			running=$((running + 1))
 		done
 		wait -n || true
 		running=$((running - 1))
 		while [ "$shown" -lt "$started" ]; do
-			log=$(log_of "${BOOT_NAMES[shown]}")
+			log=$(log_of "${SIDE_NAMES[shown]}")
 			[ -s "$log.rc" ] || break
 			read -r rc t0 <"$log.rc"
-			say "==> ${BOOT_NAMES[shown]}"
+			say "==> ${SIDE_NAMES[shown]}"
 			brief <"$log"
-			count "${BOOT_NAMES[shown]}" "$rc" "$log"
-			note "${BOOT_NAMES[shown]}: $t0 s"
+			count "${SIDE_NAMES[shown]}" "$rc" "$log"
+			note "${SIDE_NAMES[shown]}: $t0 s"
 			shown=$((shown + 1))
 		done
 	done
-	BOOT_NAMES=()
-	BOOT_COMMANDS=()
-	BOOT_PIDS=()
+	SIDE_NAMES=()
+	SIDE_COMMANDS=()
+	SIDE_PIDS=()
 }
 
-# No guest outlives an interrupted run.
-stop_boots() {
+# None outlives an interrupted run.
+stop_sides() {
 	local rc=$? p
-	for p in ${BOOT_PIDS[@]+"${BOOT_PIDS[@]}"}; do
+	for p in ${SIDE_PIDS[@]+"${SIDE_PIDS[@]}"}; do
 		kill -- "-$p" 2>/dev/null || true
 	done
 	set +e
 	(exit "$rc")
 	nn_cleanup
 }
-trap stop_boots EXIT
+trap stop_sides EXIT
 
 main() {
 	local kind name rest row start=$SECONDS wanted=0 w t0
@@ -139,23 +139,27 @@ main() {
 		fi
 		case $kind in
 		run)
-			run_boots
+			run_sides
 			t0=$SECONDS
 			say "==> $name"
 			step_run "$name" "$rest"
 			note "$name: $((SECONDS - t0)) s"
 			;;
+		side)
+			SIDE_NAMES+=("$name")
+			SIDE_COMMANDS+=("$rest")
+			;;
 		boot | boot/?*)
 			# Tabs separate, so that names may have blanks.
 			local kernel topo mode seconds job cmdline machine=${kind#boot}
 			IFS=$'\t' read -r kernel topo mode seconds job cmdline <<<"$rest"
-			BOOT_NAMES+=("$name")
-			BOOT_COMMANDS+=("OUT=$(printf %q "$(files_of "$name")") ${machine:+MACHINE=$(printf %q "${machine#/}") }tools/build/guest.sh test $kernel $topo $mode $seconds $job $(printf %q "$cmdline")")
+			SIDE_NAMES+=("$name")
+			SIDE_COMMANDS+=("OUT=$(printf %q "$(files_of "$name")") ${machine:+MACHINE=$(printf %q "${machine#/}") }tools/build/guest.sh test $kernel $topo $mode $seconds $job $(printf %q "$cmdline")")
 			;;
 		*) die "$LIST: unknown kind of step '$kind'" ;;
 		esac
 	done 9<"$LIST"
-	run_boots
+	run_sides
 	say
 	[ ${#FAILURES[@]} -eq 0 ] || { say "Failed:"; printf '  %s\n' "${FAILURES[@]}"; }
 	say "Logs and results: $LOGS ($((SECONDS - start)) s)"

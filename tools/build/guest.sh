@@ -19,6 +19,7 @@
 # A kernel of the variant "acpi" boots through UEFI firmware, which has ACPI tables for it.
 # PERF=1 puts perf on board of any arm64 machine, APPS=1 redis, nginx and PostgreSQL.
 # QEMU=distribution (the default, but with MACHINE=spe), built, or the path of one.
+# KEEP=1: "test" does not repeat what passed with the same kernel, programs and QEMU.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -149,7 +150,7 @@ verb_shell() {
 # The result of each test, then of the guest as a whole. OUT is where its files go; guests
 # that run side by side need one each.
 verb_test() { # KERNEL TOPOLOGY MODE SECONDS JOB [CMDLINE]
-	local out rc=0 name="$1 on $2${MACHINE:+ $MACHINE}" bad
+	local out key='' rc=0 name="$1 on $2${MACHINE:+ $MACHINE}" bad
 	out=$NN_CACHE/out/check/${1/\//+}-$2-$3-$(basename "$5" .sh)${MACHINE:+-${MACHINE//[^A-Za-z0-9]/-}}
 	if [ "$QEMU" != "$USUAL_QEMU" ] || [ -n "${QEMU_VARIANT:-}" ]; then # another test
 		name+=" (QEMU $QEMU${QEMU_VARIANT:+, $QEMU_VARIANT})"
@@ -160,6 +161,19 @@ verb_test() { # KERNEL TOPOLOGY MODE SECONDS JOB [CMDLINE]
 	BOOT+=(--mode "$3" --timeout "$4")
 	[ "$5" = - ] || BOOT+=(--job "$NN_TOP/$5")
 	[ -z "${6:-}" ] || BOOT+=(--append "$6")
+	if [ "${KEEP:-0}" = 1 ]; then
+		key=$({
+			printf '%s\n' "${BOOT[@]#"$NN_TOP"}" # the initramfs is named by its content
+			cat "$(kernel_dir "$1" dir)/key" "$NN_TOP/$5" "$NN_TOP"/tools/harness/*.[ch]
+			"$NNBOOT" --print-topo "$2" --json
+			sha256_of "$(command -v "$PROGRAM")"
+		} | hash_text)
+		if [ "$(cat "$out/kept" 2>/dev/null)" = "$key" ]; then
+			sed 's/$/ (kept)/' "$out/lines"
+			printf 'ok - %s: %s ran to its end, no splat (kept)\n' "$name" "$(basename "$5" .sh)"
+			exit 0
+		fi
+	fi
 	rm -rf -- "$out"
 	mkdir -p "$out"
 	"${BOOT[@]}" --out "$out" >"$out/summary" 2>&1 || rc=$?
@@ -181,6 +195,7 @@ verb_test() { # KERNEL TOPOLOGY MODE SECONDS JOB [CMDLINE]
 		cat "$out/lines"
 	fi
 	bad=$(grep -c '^not ok' "$out/lines" 2>/dev/null || true)
+	[ "$rc" -ne 0 ] || [ -z "$key" ] || printf '%s\n' "$key" >"$out/kept"
 	# 1 is a failed test: said above, unless it was the job itself.
 	if [ "$rc" -eq 0 ] || { [ "$rc" -eq 1 ] && [ "${bad:-0}" -gt 0 ]; }; then
 		printf 'ok - %s: %s ran to its end, no splat\n' "$name" "$(basename "$5" .sh)"

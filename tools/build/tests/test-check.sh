@@ -6,7 +6,7 @@
 # shellcheck source=testlib.sh
 . "$(dirname "$0")/testlib.sh"
 
-export STEPS=$WORK/steps
+export STEPS=$WORK/steps WORK JOBS=2
 check() { # EXPECTED-LAST-LINE EXPECTED-STATUS, steps on stdin
 	local rc=0
 	cat >"$STEPS"
@@ -41,6 +41,14 @@ check '0 passed, 1 failed, 0 skipped' 1 <<'EOF'
 run	one	no-such-command
 EOF
 result $? 'a command that is not there fails'
+
+check '4 passed, 1 failed, 0 skipped' 1 <<'EOF'
+side	one	for i in $(seq 100); do [ ! -e "$WORK/two" ] || break; sleep 0.1; done; [ -e "$WORK/two" ] && echo ok 1 - a
+side	two	touch "$WORK/two"
+side	three	echo ok 1 - b; exit 3
+run	four	true
+EOF
+result $? 'steps that run side by side are counted, too'
 
 check '0 passed, 0 failed, 1 skipped' 1 <<'EOF'
 run	one	echo 'ok 1 - a # SKIP why'
