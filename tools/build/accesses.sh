@@ -17,7 +17,6 @@ image=${IMAGE:-}	# kbuild.sh has another use for the name
 # shellcheck source=kbuild.sh
 . "$NN_BUILD/kbuild.sh"
 
-NNBOOT=$NN_TOP/tools/harness/nnboot
 OUT=$NN_CACHE/guest/$ARCH/accesses
 PURPOSE=$([ "$ARCH" = arm64 ] && echo arm64 || echo x86)
 
@@ -52,7 +51,7 @@ run_test() { # TOPOLOGY MODE [OPTION]
 	fi
 	dir=$("$0" build)
 	"$NN_BUILD/packages.sh" "$([ "$ARCH" = arm64 ] && echo qemu || echo qemu-x86)" >&2
-	(with_lock harness >&2 && make -s -C "$NN_TOP/tools/harness" >&2) || die "the harness does not build (see above)"
+	harness
 	if [ -z "$image" ]; then
 		"$NN_BUILD/kernel.sh" build series >&2
 		image=$("$NN_BUILD/kernel.sh" dir series)/$IMAGE

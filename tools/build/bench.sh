@@ -25,7 +25,6 @@
 # shellcheck source=kbuild.sh
 . "$NN_BUILD/kbuild.sh"
 
-NNBOOT=$NN_TOP/tools/harness/nnboot
 QEMU=${QEMU:-distribution}
 BENCH=$NN_TOP/tools/bench
 
@@ -47,29 +46,42 @@ guest_programs() { # STOCKDIR
 	printf '%s\n' "$out"
 }
 
-# In a subshell: the lock, against another run of the same, ends with it.
-boot() ( # DIR KERNELDIR INITRD PROGRAM TOPOLOGY
-	dir=$1
+# A boot that is there already, by its key, is not repeated. In a subshell: the lock,
+# against another run of the same, ends with it.
+boot_once() ( # DIR KEY NNBOOT-ARGUMENT...
+	dir=$1 key=$2
+	shift 2
 	with_lock "bench-$(basename "$(dirname "$dir")")-$(basename "$dir")"
+	[ "$(cat "$dir/key" 2>/dev/null)" != "$key" ] || return 0
+	rm -rf -- "$dir"
+	mkdir -p "$dir"
+	"$NNBOOT" --arch "$ARCH" --qemu "$PROGRAM" --mode icount "$@" --out "$dir" >"$dir/summary" 2>&1 || return 1
+	printf '%s\n' "$key" >"$dir/key"
+)
+
+# boot_failed DIR WHAT: shows what there is to see, and ends.
+boot_failed() {
+	cat "$1/summary" >&2
+	[ ! -s "$1/job.log" ] || tail -n 20 "$1/job.log" >&2
+	die "$2 failed" "Its console and results: $1"
+}
+
+boot() { # DIR KERNELDIR INITRD PROGRAM TOPOLOGY
+	local key
 	key=$({
 		cat "$2/key" "$4" "$BENCH/jobs/pickbench.sh" <("$NNBOOT" --print-topo "$5" --json)
 		[ "$QEMU" = distribution ] || sha256_of "$PROGRAM"
 	} | hash_text)
-	[ "$(cat "$dir/key" 2>/dev/null)" != "$key" ] || return 0
-	rm -rf -- "$dir"
-	mkdir -p "$dir"
-	"$NNBOOT" --arch "$ARCH" --qemu "$PROGRAM" --kernel "$2/$IMAGE" --initrd "$3" --topo "$5" --mode icount \
-		--timeout "${TIMEOUT:-1800}" --file "$4:/nn/bin/pickbench" --job "$BENCH/jobs/pickbench.sh" \
-		--out "$dir" >"$dir/summary" 2>&1 || return 1
-	printf '%s\n' "$key" >"$dir/key"
-)
+	boot_once "$1" "$key" --kernel "$2/$IMAGE" --initrd "$3" --topo "$5" --timeout "${TIMEOUT:-1800}" \
+		--file "$4:/nn/bin/pickbench" --job "$BENCH/jobs/pickbench.sh"
+}
 
 # Boots stock and series in turn. Leaves DIR/TOPOLOGY/KERNEL.N/out; sets STOCK
 # and SERIES, where the kernels lie.
 run() { # DIR BOOTS TOPOLOGY...
 	local dir=$1 boots=$2 topo n k stock series initrd program pid bad t0
 	shift 2
-	make -s -C "$NN_TOP/tools/harness" || die "the harness does not build (see above)"
+	harness
 	for topo in "$@"; do
 		"$NNBOOT" --print-topo "$topo" >/dev/null || exit 1
 	done
@@ -93,10 +105,7 @@ run() { # DIR BOOTS TOPOLOGY...
 			bad=
 			boot "$k/series.$n" "$series" "$initrd" "$program" "$topo" || bad=series
 			wait "$pid" || bad=stock
-			if [ -n "$bad" ]; then
-				cat "$k/$bad.$n/summary" >&2
-				die "the $bad kernel's boot $n on $topo failed" "Its console and results: $k/$bad.$n"
-			fi
+			[ -z "$bad" ] || boot_failed "$k/$bad.$n" "the $bad kernel's boot $n on $topo"
 			note "$topo, boot $n of $boots: $((SECONDS - t0)) s"
 		done
 	done
@@ -163,24 +172,33 @@ phases_of() { # KERNELDIR
 		$2 ~ /^[tT]$/ { name = $3; sub(/\..*/, "", name); if (name in phase) print "0x" $1, phase[name] }' - "$1/System.map"
 }
 
-# In a subshell, as boot(). place() has prepared all.
-place_boot() ( # DIR KERNELDIR APPEND PLUGIN[,OPTION...]
-	dir=$1
-	with_lock "bench-place-$(basename "$dir")"
+# What a guest on our QEMU with a plugin for accesses needs. Sets PROGRAM, STOCK, SERIES and
+# ACCESSES.
+prepare() { # TOPOLOGY
+	"$NN_BUILD/packages.sh" base kernel arm64 guest bpf qemu-build
+	harness
+	"$NNBOOT" --print-topo "$1" >/dev/null || exit 1
+	# The plugin must be told of the CPU, which under icount only ours does.
+	PROGRAM=$(QEMU=built "$NN_BUILD/qemu.sh" path) || exit 1
+	"$NN_BUILD/kernel.sh" build both
+	STOCK=$("$NN_BUILD/kernel.sh" dir stock)
+	SERIES=$("$NN_BUILD/kernel.sh" dir series)
+	ACCESSES=$("$NN_BUILD/accesses.sh" build)
+	report_program
+}
+
+place_boot() { # DIR KERNELDIR APPEND PLUGIN[,OPTION...]
+	local key
 	key=$({
 		cat "$2/key" "$ACCESSES/key" "$BENCH/jobs/placebench.sh" "$BENCH/phases.list" <("$NNBOOT" --print-topo ring8 --json)
 		sha256_of "$PROGRAM"
 		echo "$3 $4 ${INITRD##*/}"
 	} | hash_text)
-	[ "$(cat "$dir/key" 2>/dev/null)" != "$key" ] || return 0
-	rm -rf -- "$dir"
-	mkdir -p "$dir"
-	phases_of "$2" >"$dir/phases"
-	"$NNBOOT" --arch "$ARCH" --qemu "$PROGRAM" --kernel "$2/$IMAGE" --initrd "$INITRD" --topo ring8 --mode icount --spe \
-		--timeout "${TIMEOUT:-1800}" --append "NN_FROM=3 $3" --accesses "$ACCESSES/${4/LIST/$dir/phases}" \
-		--job "$BENCH/jobs/placebench.sh" --out "$dir" >"$dir/summary" 2>&1 || return 1
-	printf '%s\n' "$key" >"$dir/key"
-)
+	phases_of "$2" >"$1.phases"
+	boot_once "$1" "$key" --kernel "$2/$IMAGE" --initrd "$INITRD" --topo ring8 --spe \
+		--timeout "${TIMEOUT:-1800}" --append "NN_FROM=3 $3" --accesses "$ACCESSES/${4/LIST/$1.phases}" \
+		--job "$BENCH/jobs/placebench.sh"
+}
 
 # Both kernels at once, as run() does.
 place_boots() { # DIR SUFFIX APPEND PLUGIN
@@ -189,11 +207,7 @@ place_boots() { # DIR SUFFIX APPEND PLUGIN
 	pid=$!
 	place_boot "$1/series$2" "$SERIES" "$3" "$4" || bad=series
 	wait "$pid" || bad=stock
-	if [ -n "$bad" ]; then
-		cat "$1/$bad$2/summary" >&2
-		[ ! -s "$1/$bad$2/job.log" ] || tail -n 5 "$1/$bad$2/job.log" >&2
-		die "the $bad kernel's boot failed" "Its console and results: $1/$bad$2"
-	fi
+	[ -z "$bad" ] || boot_failed "$1/$bad$2" "the $bad kernel's boot"
 	note "two boots: $((SECONDS - t0)) s"
 }
 
@@ -222,15 +236,8 @@ place() { # bench|demo
 	if [ "$1" = bench ]; then costs=1; else options=(--course --no-bars); fi
 	runs=$NN_CACHE/out/bench-place/$1
 	out=${OUT:-$NN_CACHE/out/$1}
-	"$NN_BUILD/packages.sh" base kernel arm64 guest bpf qemu-build
-	make -s -C "$NN_TOP/tools/harness" || die "the harness does not build (see above)"
-	PROGRAM=$(QEMU=built "$NN_BUILD/qemu.sh" path) || exit 1
-	"$NN_BUILD/kernel.sh" build both
-	STOCK=$("$NN_BUILD/kernel.sh" dir stock)
-	SERIES=$("$NN_BUILD/kernel.sh" dir series)
-	ACCESSES=$("$NN_BUILD/accesses.sh" build)
+	prepare ring8
 	INITRD=$("$NN_BUILD/guest.sh" initrd stock)
-	report_program
 	step "measuring: misplaced memory on ring8; what is there already is not repeated"
 	mkdir -p "$runs"
 	place_boots "$runs" '' NN_COSTS=$costs accesses.so,space=user
@@ -250,24 +257,18 @@ place() { # bench|demo
 
 # --- apps ---------------------------------------------------------------------
 
-# In a subshell, as boot(). apps() has prepared all.
-apps_boot() ( # DIR TOPOLOGY
-	dir=$1
-	with_lock "bench-apps-$(basename "$dir")"
+apps_boot() { # DIR TOPOLOGY
+	local key
 	key=$({
 		cat "$SERIES/key" "$ACCESSES/key" "$PROGRAMS/key" "$BENCH/jobs/appbench.sh" <("$NNBOOT" --print-topo "$2" --json)
 		sha256_of "$PROGRAM"
 		echo "${INITRD##*/} ${SERVERS##*/} ${APPEND:-}"
 	} | hash_text)
-	[ "$(cat "$dir/key" 2>/dev/null)" != "$key" ] || return 0
-	rm -rf -- "$dir"
-	mkdir -p "$dir"
-	"$NNBOOT" --arch "$ARCH" --qemu "$PROGRAM" --kernel "$SERIES/$IMAGE" --initrd "$INITRD" --initrd "$SERVERS" --topo "$2" \
-		--mode icount --timeout "${TIMEOUT:-3600}" ${APPEND:+--append "$APPEND"} \
+	boot_once "$1" "$key" --kernel "$SERIES/$IMAGE" --initrd "$INITRD" --initrd "$SERVERS" --topo "$2" \
+		--timeout "${TIMEOUT:-3600}" ${APPEND:+--append "$APPEND"} \
 		--accesses "$ACCESSES/accesses.so,space=user" --file "$PROGRAMS/appwatch:/nn/bin/appwatch" \
-		--job "$BENCH/jobs/appbench.sh" --out "$dir" >"$dir/summary" 2>&1 || return 1
-	printf '%s\n' "$key" >"$dir/key"
-)
+		--job "$BENCH/jobs/appbench.sh"
+}
 
 apps() {
 	local topo=${TOPO:-ring4large} dir out t0=$SECONDS rc=0
@@ -277,25 +278,13 @@ apps() {
 	fi
 	dir=$NN_CACHE/out/bench-apps/$(basename "$topo" .topo)
 	out=${OUT:-$NN_CACHE/out/bench}
-	"$NN_BUILD/packages.sh" base kernel arm64 guest bpf qemu-build
-	make -s -C "$NN_TOP/tools/harness" || die "the harness does not build (see above)"
-	"$NNBOOT" --print-topo "$topo" >/dev/null || exit 1
-	# The plugin must be told of the CPU, which under icount only ours does.
-	PROGRAM=$(QEMU=built "$NN_BUILD/qemu.sh" path) || exit 1
-	"$NN_BUILD/kernel.sh" build both
-	SERIES=$("$NN_BUILD/kernel.sh" dir series)
-	PROGRAMS=$(guest_programs "$("$NN_BUILD/kernel.sh" dir stock)")
-	ACCESSES=$("$NN_BUILD/accesses.sh" build)
+	prepare "$topo"
+	PROGRAMS=$(guest_programs "$STOCK")
 	INITRD=$("$NN_BUILD/guest.sh" initrd series)
 	SERVERS=$("$NN_BUILD/guest.sh" apps)
-	report_program
 	step "measuring: servers beside a batch load on $topo; what is there already is not repeated"
 	mkdir -p "$dir" "$out"
-	if ! apps_boot "$dir" "$topo"; then
-		cat "$dir/summary" >&2
-		[ ! -s "$dir/job.log" ] || tail -n 20 "$dir/job.log" >&2
-		die "the boot failed" "Its console and results: $dir"
-	fi
+	apps_boot "$dir" "$topo" || boot_failed "$dir" "the boot"
 	note "one boot: $((SECONDS - t0)) s"
 	say
 	"$NN_CACHE/guest/host/appreport" --json "$out/apps.json" "$dir" | tee "$out/apps.txt" || rc=$?

@@ -24,7 +24,6 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-NNBOOT=$NN_TOP/tools/harness/nnboot
 USUAL_QEMU=$([ -n "${MACHINE:-}" ] && echo built || echo distribution)
 QEMU=${QEMU:-$USUAL_QEMU}
 
@@ -32,13 +31,6 @@ kernel_dir() { # KERNEL build|dir
 	local kernel=${1%%/*} variant=
 	[[ $kernel != *-* ]] || variant=${kernel#*-}
 	VARIANT=${variant:-${VARIANT:-}} "$NN_BUILD/kernel.sh" "$2" "${kernel%%-*}"
-}
-
-harness() {
-	"$NN_BUILD/packages.sh" base >&2
-	# The lock is for building only: guests run side by side.
-	(with_lock harness >&2 && make -s -C "$NN_TOP/tools/harness" >&2) ||
-		die "the harness does not build (see above)"
 }
 
 # The programs on board are built for the plain kernel; its debug variants run
@@ -70,6 +62,7 @@ boot_command() { # KERNEL TOPOLOGY
 	local dir image=Image perf apps modules kernel
 	parse_machine
 	[ "${ARCH:-arm64}" = arm64 ] || image=bzImage
+	"$NN_BUILD/packages.sh" base >&2
 	harness
 	# An unknown or contradictory topology is told before anything is built.
 	"$NNBOOT" --print-topo "$2" >/dev/null || exit 1

@@ -189,6 +189,16 @@ checkout() {
 	g -C "$SRC" clean -fdxq
 }
 
+# --- the harness ------------------------------------------------------------
+
+NNBOOT=$NN_TOP/tools/harness/nnboot
+
+# Makes sure of nnboot. The lock is for building only: guests run side by side.
+harness() {
+	(with_lock harness >&2 && make -s -C "$NN_TOP/tools/harness" >&2) ||
+		die "the harness does not build (see above)"
+}
+
 # --- compilers --------------------------------------------------------------
 
 export CCACHE_DIR=$NN_CACHE/ccache CCACHE_BASEDIR=$NN_CACHE CCACHE_NOHASHDIR=1

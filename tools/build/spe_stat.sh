@@ -17,7 +17,6 @@
 image=${IMAGE:-}
 . "$NN_BUILD/kbuild.sh"
 
-NNBOOT=$NN_TOP/tools/harness/nnboot
 OUT=$NN_CACHE/guest/spe_stat
 BUFFER=0x200000000	# where no program has anything else
 BUFFER_SIZE=0x400000	# spe_mix's
@@ -51,7 +50,7 @@ where_of() { # TOPOLOGY
 # Sets what boot() needs, building what is missing.
 prepare() {
 	DIR=$("$0" build)
-	(with_lock harness >&2 && make -s -C "$NN_TOP/tools/harness" >&2) || die "the harness does not build (see above)"
+	harness
 	PROGRAM=$(QEMU=${QEMU:-built} "$NN_BUILD/qemu.sh" path)
 	if [ -z "$image" ]; then
 		"$NN_BUILD/kernel.sh" build series >&2
