@@ -5,7 +5,6 @@
  *
  * Reads the out and accesses.jsonl of a guest that ran appbench.
  */
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "apps.h"
 #include "bars.h"
 #include "json.h"
+#include "report.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
@@ -207,51 +207,24 @@ static void check_guest(const char *dir)
 
 int main(int argc, char **argv)
 {
-	static const struct option longopts[] = {
-		{ "json", 1, NULL, 'j' }, { "no-bars", 0, NULL, 'n' }, { "help", 0, NULL, 'h' }, {}
-	};
-	const char *json = NULL;
-	bool no_bars = false;
+	struct report r = { .name = "appreport", .help = help };
 	char err[NN_ERR_MAX];
-	int c, bad = 0;
+	int missed = 0;
 
-	while ((c = getopt_long(argc, argv, "h", longopts, NULL)) != -1) {
-		switch (c) {
-		case 'j':
-			json = optarg;
-			break;
-		case 'n':
-			no_bars = true;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return 0;
-		default:
-			fputs(help, stderr);
-			return 2;
-		}
-	}
-	if (optind + 1 != argc) {
-		fputs(help, stderr);
-		return 2;
-	}
-	if (!apps_read(&guest, argv[optind], err)) {
+	report_options(&r, argc, argv);
+	if (!apps_read(&guest, r.dir, err)) {
 		fprintf(stderr, "appreport: %s\n", err);
 		return 2;
 	}
-	check_guest(argv[optind]);
+	check_guest(r.dir);
 	measure_bars();
 	print_table();
-	if (!no_bars) {
+	if (!r.no_bars) {
 		printf("\nBars for scx_affinity:\n");
-		bad = bars_print(bars, NR_BARS, "not measured in this run");
+		missed = bars_print(bars, NR_BARS, "not measured in this run");
 	}
-	if (json && !write_json(json))
+	if (r.json && !write_json(r.json))
 		return 2;
-	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "appreport: cannot write the table\n");
-		return 2;
-	}
 	apps_free(&guest);
-	return bad ? 1 : 0;
+	return report_end(&r, missed);
 }

@@ -5,6 +5,7 @@
 #include "apps.h"
 #include "counts.h"
 #include "jsonl.h"
+#include "traffic.h"
 
 static void read_run(struct reading *r, const struct json *j)
 {
@@ -32,31 +33,11 @@ static void read_run(struct reading *r, const struct json *j)
 		reading_wrong(r, "the waits are in no order");
 }
 
-static void add_row(struct app_run *run, const struct counts *c, const struct row *row)
-{
-	unsigned int rw, to;
-	size_t i;
-
-	for (i = 0; i < row->nr_cpus; i++) {
-		const struct cpu_counts *cpu = &row->cpu[i];
-		unsigned int from = c->node_of_cpu[cpu->cpu];
-
-		for (rw = 0; cpu->cpu != run->outside && rw < RWS; rw++) {
-			const uint64_t *n = cpu->to[ALL][USER][rw];
-
-			for (to = 0; n && to < c->nr_nodes; to++) {
-				run->accesses += n[to];
-				run->remote += to == from ? 0 : n[to];
-				run->distance += (double)n[to] * c->dist[from][to];
-			}
-		}
-	}
-}
-
 /* A run is a region of that name, which it has for itself. */
 static bool add_accesses(struct app_run *run, const struct counts *c, char *err)
 {
 	char *name = xasprintf("%s,%s", run->app, run->scheduler);
+	struct traffic t = { 0 };
 	unsigned int nr = 0;
 	bool ok;
 	size_t i;
@@ -65,11 +46,13 @@ static bool add_accesses(struct app_run *run, const struct counts *c, char *err)
 		if (strcmp(c->row[i].name, name))
 			continue;
 		nr++;
-		add_row(run, c, &c->row[i]);
+		traffic_add(&t, c, &c->row[i], run->outside);
 	}
+	run->accesses = t.all;
+	run->remote = t.remote;
 	ok = nr == 1 && run->accesses > 0 && run->outside < c->nr_cpus && run->node < c->nr_nodes;
 	if (ok)
-		run->distance /= run->accesses;
+		run->distance = t.distance / t.all;
 	else
 		nn_err(err, "%s: it has %u rows of %s, %.0f accesses; one row with some is what is to be there\n"
 		       "  Is it of another boot? Remove its directory and measure again", c->path, nr, name, run->accesses);
@@ -80,13 +63,11 @@ static bool add_accesses(struct app_run *run, const struct counts *c, char *err)
 static bool read_accesses(struct app_guest *g, const char *path, char *err)
 {
 	struct counts c;
-	bool ok = counts_read(&c, path, err);
+	bool ok = true;
 	size_t i;
 
-	if (!ok)
+	if (!counts_read_whole(&c, path, err))
 		return false;
-	if (!c.complete)
-		ok = nn_err(err, "%s has no end: the boot was interrupted? Remove its directory and measure again", path);
 	for (i = 0; ok && i < g->nr; i++)
 		ok = add_accesses(&g->run[i], &c, err);
 	counts_free(&c);

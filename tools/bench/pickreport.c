@@ -8,7 +8,6 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "bars.h"
+#include "report.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define MAX_TOPOLOGIES	64
@@ -798,54 +798,21 @@ static const char help[] =
 
 int main(int argc, char **argv)
 {
-	static const struct option longopts[] = {
-		{ "json", 1, NULL, 'j' }, { "svg", 1, NULL, 's' }, { "no-bars", 0, NULL, 'n' },
-		{ "order", 0, NULL, 'o' },
-		{ "help", 0, NULL, 'h' }, {}
-	};
-	const char *json = NULL, *svg = NULL;
-	bool no_bars = false, order = false;
-	int c, bad = 0;
+	struct report r = { .name = "pickreport", .help = help, .detail = "order", .draws = true };
+	int missed = 0;
 
-	while ((c = getopt_long(argc, argv, "h", longopts, NULL)) != -1) {
-		switch (c) {
-		case 'j':
-			json = optarg;
-			break;
-		case 's':
-			svg = optarg;
-			break;
-		case 'o':
-			order = true;
-			break;
-		case 'n':
-			no_bars = true;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return 0;
-		default:
-			fputs(help, stderr);
-			return 2;
-		}
-	}
-	if (optind + 1 != argc) {
-		fputs(help, stderr);
-		return 2;
-	}
-	read_all(argv[optind]);
+	report_options(&r, argc, argv);
+	read_all(r.dir);
 	measure_bars();
 	print_table();
 	print_storms();
-	if (order)
+	if (r.detailed)
 		print_order();
-	if (!no_bars)
-		bad = print_bars();
-	if (json)
-		write_json(json);
-	if (svg)
-		write_svg(svg);
-	if (fflush(stdout) || ferror(stdout))
-		die("cannot write the table: %s", strerror(errno));
-	return bad ? 1 : 0;
+	if (!r.no_bars)
+		missed = print_bars();
+	if (r.json)
+		write_json(r.json);
+	if (r.svg)
+		write_svg(r.svg);
+	return report_end(&r, missed);
 }

@@ -9,6 +9,7 @@
 #include "json.h"
 #include "jsonl.h"
 #include "place.h"
+#include "traffic.h"
 
 static void read_point(struct reading *r, const struct json *j, struct point *p)
 {
@@ -88,23 +89,10 @@ static char *label_of(const struct run *run)
 /* Percent of the accesses by programs that went to the node of their CPU. */
 static double local_of(const struct counts *c, const struct row *row)
 {
-	double local = 0, all = 0;
-	unsigned int rw, to;
-	size_t i;
+	struct traffic t = { 0 };
 
-	for (i = 0; i < row->nr_cpus; i++) {
-		const struct cpu_counts *cpu = &row->cpu[i];
-
-		for (rw = 0; rw < RWS; rw++) {
-			const uint64_t *n = cpu->to[ALL][USER][rw];
-
-			for (to = 0; n && to < c->nr_nodes; to++) {
-				all += n[to];
-				local += to == c->node_of_cpu[cpu->cpu] ? n[to] : 0;
-			}
-		}
-	}
-	return all ? 100 * local / all : -1;
+	traffic_add(&t, c, row, NO_CPU);
+	return t.all ? 100 * (t.all - t.remote) / t.all : -1;
 }
 
 /* A region's rows are a run's steps; what --after did bears its name with a "+". */
@@ -134,13 +122,11 @@ static bool add_accesses(const struct counts *c, struct run *run, char *err)
 static bool read_accesses(struct guest *g, const char *path, char *err)
 {
 	struct counts c;
-	bool ok = counts_read(&c, path, err);
+	bool ok = true;
 	size_t i;
 
-	if (!ok)
+	if (!counts_read_whole(&c, path, err))
 		return false;
-	if (!c.complete)
-		ok = nn_err(err, "%s has no end: the boot was interrupted? Remove its directory and measure again", path);
 	for (i = 0; ok && i < g->nr; i++)
 		if (!strcmp(g->run[i].kind, "far"))
 			ok = add_accesses(&c, &g->run[i], err);

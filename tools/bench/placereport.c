@@ -9,7 +9,6 @@
  * with the plugin "phases", also what a migrated page costs, in parts, and what there is
  * to pay where threads share local memory.
  */
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "bars.h"
 #include "json.h"
 #include "place.h"
+#include "report.h"
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
@@ -740,63 +740,29 @@ static void read_guests(const char *dir)
 
 int main(int argc, char **argv)
 {
-	static const struct option longopts[] = {
-		{ "json", 1, NULL, 'j' }, { "svg", 1, NULL, 's' }, { "no-bars", 0, NULL, 'n' },
-		{ "course", 0, NULL, 'c' }, { "help", 0, NULL, 'h' }, {}
-	};
-	const char *json = NULL, *svg = NULL;
-	bool no_bars = false, course = false;
-	int c, bad = 0;
+	struct report r = { .name = "placereport", .help = help, .detail = "course", .draws = true };
+	int missed = 0;
 
-	while ((c = getopt_long(argc, argv, "h", longopts, NULL)) != -1) {
-		switch (c) {
-		case 'j':
-			json = optarg;
-			break;
-		case 's':
-			svg = optarg;
-			break;
-		case 'n':
-			no_bars = true;
-			break;
-		case 'c':
-			course = true;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return 0;
-		default:
-			fputs(help, stderr);
-			return 2;
-		}
-	}
-	if (optind + 1 != argc) {
-		fputs(help, stderr);
-		return 2;
-	}
-	read_guests(argv[optind]);
-	read_counted(argv[optind]);
+	report_options(&r, argc, argv);
+	read_guests(r.dir);
+	read_counted(r.dir);
 	measure_bars();
 	print_table();
-	if (course) {
+	if (r.detailed) {
 		print_course("Local pages in percent", local_pages);
 		print_course("Local accesses in percent", local_accesses);
 	}
 	print_breakdown();
 	print_costs();
-	if (!no_bars)
-		bad = print_bars();
-	if (json)
-		write_json(json);
-	if (svg)
-		write_svg(svg);
-	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "placereport: cannot write the table\n");
-		return 2;
-	}
+	if (!r.no_bars)
+		missed = print_bars();
+	if (r.json)
+		write_json(r.json);
+	if (r.svg)
+		write_svg(r.svg);
 	for (int k = 0; k < NR_KERNELS; k++) {
 		guest_free(&guest[k]);
 		guest_free(&counted[k]);
 	}
-	return bad ? 1 : 0;
+	return report_end(&r, missed);
 }
