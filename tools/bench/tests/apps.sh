@@ -54,7 +54,7 @@ check '  and their distance' says '^redis +EEVDF +60\.00 +16\.00 '
 check '  moves for a thousand requests' says ' 2\.0 +10\.0 +2\.0 +40\.0 '
 check '  requests a second, CPUs of the batch' says ' 2000 +1\.50$'
 check '  all three' says '^ +scx_affinity +5\.00 '
-check '  fits a hundred and ten columns' test "$(sed '/^Bars/,$d' "$WORK/said" | wc -L)" -le 110
+check '  fits a hundred and ten columns' test "$(sed '/^Bars/,$d' "$WORK/out" | wc -L)" -le 110
 check '  JSON is there' grep -q '"remote_percent": *60' "$WORK/j"
 check '  with the bars' grep -q '"cleared": *true' "$WORK/j"
 check '  nothing half-written is left' test -z "$(find "$WORK" -name '*.new' -o -name 'j.?*')"

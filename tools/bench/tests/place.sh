@@ -7,9 +7,9 @@ WHAT=place
 # shellcheck source=tools/build/tests/reportlib.sh
 . "$(dirname "$0")/../../build/tests/reportlib.sh"
 
-# result POINT...: ACCESSES:LOCAL:KERNEL:FAULTS:MIGRATED:SCANNED, ten instructions of the
+# points POINT...: ACCESSES:LOCAL:KERNEL:FAULTS:MIGRATED:SCANNED, ten instructions of the
 # program for an access
-result() {
+points() {
 	local p a l k f m s comma=
 	printf '{"memory_mb":32,"rows":['
 	for p; do
@@ -25,7 +25,7 @@ result() {
 # run DIR KIND SOURCE CLASS PAGES POINT...
 run() {
 	local dir=$1
-	printf '{"kind":"%s","source":"%s","class":"%s","pages":"%s","result":%s}\n' "${@:2:4}" "$(result "${@:6}")" >>"$dir/out"
+	printf '{"kind":"%s","source":"%s","class":"%s","pages":"%s","result":%s}\n' "${@:2:4}" "$(points "${@:6}")" >>"$dir/out"
 }
 
 count() { # DIR NAME LOCAL REMOTE: by a CPU of node 1
@@ -115,7 +115,7 @@ check '  who never gets there' says '^sched_ext base +hint faults +never '
 check '  kernel instructions of a page, less what there is without' says ' 16\.0 +10000$'
 check '  against hint faults' says ' 12\.0 +6000 +0\.60 ?$'
 check '  time since the first scan' says 'they take 10\.0 M accesses'
-check '  fits a hundred columns' test "$(sed '/^Bars/,$d' "$WORK/said" | wc -L)" -le 100
+check '  fits a hundred columns' test "$(sed '/^Bars/,$d' "$WORK/out" | wc -L)" -le 100
 check '  the course only when asked for' says_not 'in percent after'
 check '  JSON is there' grep -q '"accesses_to_90": *15000000' "$WORK/j"
 check '  and a picture with all curves' test "$(grep -c 'stroke-dasharray.* L' "$WORK/s")" -ge 18

@@ -52,7 +52,7 @@ check 'every bar just cleared' exits 0
 check '  none is said to be missed' says_not MISSED
 check '  medians, not means' says '600 +750 1.25'
 check '  nothing in the table is marked' says_not '[0-9]!'
-check '  fits a hundred columns' test "$(sed '/^Bars/,$d' "$WORK/said" | wc -L)" -le 100
+check '  fits a hundred columns' test "$(sed '/^Bars/,$d' "$WORK/out" | wc -L)" -le 100
 check '  what noting costs is shown' says ' 91 +91 +92 +92 '
 check '  JSON is there' grep -q '"optimal_pct": 100.000' "$WORK/j"
 check '  and a picture with both lines' test "$(grep -c '<path' "$WORK/s")" -eq 4

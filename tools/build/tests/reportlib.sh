@@ -5,37 +5,23 @@
 # they end. REPORT is the program, WHAT the name that the tests go by.
 # shellcheck disable=SC2154  # both are set by those who source it
 
-set -u
-WORK=$(mktemp -d)
-trap 'rm -rf -- "$WORK"' EXIT
-N=0
-BAD=0
+# shellcheck source=testlib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/testlib.sh"
 RC=0
 
-# check NAME COMMAND...: it must succeed.
+# check NAME COMMAND...: it must succeed; what was said last is told if not.
 check() {
 	local name=$1
 	shift
-	N=$((N + 1))
-	if "$@" >/dev/null 2>&1; then
-		echo "ok $N - $WHAT: $name"
-	else
-		BAD=$((BAD + 1))
-		echo "not ok $N - $WHAT: $name"
-		sed 's/^/# /' "$WORK/said"
-	fi
+	"$@" >/dev/null 2>&1
+	result $? "$WHAT: $name"
 }
 
 ask() { # ARG...
 	RC=0
-	"$REPORT" "$@" >"$WORK/said" 2>&1 || RC=$?
+	"$REPORT" "$@" >"$WORK/out" 2>&1 || RC=$?
 }
 
 exits() { [ "$RC" -eq "$1" ]; }
-says() { grep -qE -- "$1" "$WORK/said"; }
+says() { grep -qE -- "$1" "$WORK/out"; }
 says_not() { ! says "$1"; }
-
-finish() {
-	echo "1..$N"
-	[ "$BAD" -eq 0 ]
-}

@@ -42,7 +42,7 @@ check "hidden accesses are told" says 'copy: 4 instructions .* hides'
 ask --matrix --region copy "$WORK/a"
 check "the matrix, first node" says '^ +0 +80 +80$'
 check "the matrix, second node" says '^ +1 +20 +20$'
-check "only the region asked for" test "$(grep -c '^idle' "$WORK/said")" -eq 0
+check "only the region asked for" test "$(grep -c '^idle' "$WORK/out")" -eq 0
 ask --cpus "$WORK/a"
 check "a CPU's line" says '^ +1 +0 +60 +100\.0 +100\.000 +- +100\.000 +20\.00 +120\.0$'
 ask --rows "$WORK/a"
@@ -54,7 +54,7 @@ check "JSON: the sums" says '"remote_pct": 50'
 check "JSON: the matrix" says '\[80, 80\]'
 check "JSON: CPUs" says '"cpu": 3,'
 check "JSON: rows" says '"cause": "every"'
-check "JSON is JSON" perl -MJSON::PP -0777 -ne 'decode_json($_)' "$WORK/said"
+check "JSON is JSON" perl -MJSON::PP -0777 -ne 'decode_json($_)' "$WORK/out"
 
 ask "$WORK/b.jsonl"
 check "with a cache the misses are judged" says '^copy +1 +1000 +40 +0\.0 +25\.000 +25\.000 +- +12\.50 +50\.0$'
@@ -64,7 +64,7 @@ check "two side by side" \
 	says '^copy +\| +200 +50\.000 +17\.00 \| +40 +25\.000 +12\.50 \| +-25\.000 +-85\.29$'
 check "... a region that one of them lacks" says '^idle +\| +- +- +- \| +- +- +- \| +- +-$'
 ask --json "$WORK/a" "$WORK/b.jsonl"
-check "... as JSON" test "$(grep -c '"file":' "$WORK/said")" -eq 2
+check "... as JSON" test "$(grep -c '"file":' "$WORK/out")" -eq 2
 
 head -n -1 "$WORK/a/accesses.jsonl" >"$WORK/cut.jsonl"
 ask "$WORK/cut.jsonl"
