@@ -101,9 +101,6 @@ lint_own() {
 
 # --- the series -------------------------------------------------------------
 
-# Kernel sources that the series touch, and the objects that hold them.
-touched() { g -C "$SRC" diff --no-renames --diff-filter=d --name-only "$BASE_COMMIT" "$TIP"; }
-
 # What the makefile of DIRECTORY, or the one above it, says that OBJECT depends on: a
 # symbol, or "-" when it is always built. Fails when neither builds it.
 symbol_of() { # DIRECTORY OBJECT
@@ -138,7 +135,7 @@ objects_of() {
 		;;
 	include/*.h)
 		# Who includes it of what the series touch; and two that all of them reach.
-		includers=$(cd "$SRC" && touched | grep '\.c$' | xargs -r grep -lF "#include <${f#include/}>" || true)
+		includers=$(cd "$SRC" && grep '\.c$' <<<"$TOUCHED" | xargs -r grep -lF "#include <${f#include/}>" || true)
 		for f in $includers kernel/sched/core.c mm/mempolicy.c; do
 			objects_of "$f"
 		done
@@ -155,14 +152,16 @@ objects_of() {
 	# Of a header that all of mm/ includes, those will do that the series touch.
 	includers=$(cd "$SRC" && grep -lE "^#include \"([^\"]*/)?$(basename "$f")\"" "$dir"/*.c "$dir"/../*.c 2>/dev/null |
 		xargs -r -n1 realpath --relative-to=. || true)
-	[ "$(grep -c . <<<"$includers" || true)" -le 8 ] || includers=$(grep -xF "$(touched)" <<<"$includers" || true)
+	[ "$(grep -c . <<<"$includers" || true)" -le 8 ] || includers=$(grep -xF "$TOUCHED" <<<"$includers" || true)
 	while read -r includer; do
 		[ -z "$includer" ] || [ "$includer" = "$f" ] || objects_of "$includer"
 	done <<<"$includers"
 }
 
-all_objects() {
-	touched | while read -r f; do objects_of "$f"; done | sort -u
+# The objects that hold the files that are read.
+objects_of_all() {
+	local f
+	while read -r f; do objects_of "$f"; done | sort -u
 }
 
 # Sets OBJ for a gate, and what it is to be configured with.
@@ -255,8 +254,7 @@ build_gates() { # OBJECTS
 
 # The objects that hold what a commit touches; SRC stands at the tip.
 objects_of_commit() { # COMMIT
-	g -C "$SRC" diff-tree -r --no-commit-id --no-renames --diff-filter=d --name-only "$1" |
-		while read -r f; do objects_of "$f"; done | sort -u
+	g -C "$SRC" diff-tree -r --no-commit-id --no-renames --diff-filter=d --name-only "$1" | objects_of_all
 }
 
 build_chain() { # WORKTREE COMMITS
@@ -369,7 +367,7 @@ kernel_doc() { # COMMIT FILES
 
 lint_kernel_doc() {
 	local files stock mine new
-	files=$(touched | grep -E '\.[ch]$' | tr '\n' ' ')
+	files=$(grep -E '\.[ch]$' <<<"$TOUCHED" | tr '\n' ' ')
 	[ -n "$files" ] || return 0
 	stock=$(kernel_doc "$BASE_COMMIT" "$files")
 	mine=$(kernel_doc "$TIP" "$files")
@@ -387,7 +385,9 @@ lint_series() {
 	with_lock "src-${SRC##*/}"
 	cache_dir lint >/dev/null
 	NN_COMMIT=$TIP checkout
-	if [ -z "$(touched)" ]; then
+	# kernel sources
+	TOUCHED=$(g -C "$SRC" diff --no-renames --diff-filter=d --name-only "$BASE_COMMIT" "$TIP")
+	if [ -z "$TOUCHED" ]; then
 		say "# the series have no patches yet"
 		return
 	fi
@@ -397,7 +397,7 @@ lint_series() {
 	lint_kernel_doc
 
 	NN_COMMIT=$TIP checkout
-	objects=$(all_objects)
+	objects=$(objects_of_all <<<"$TOUCHED")
 	[ -n "$objects" ] || return 0
 	say "# objects: $(awk '{ print $1 }' <<<"$objects" | tr '\n' ' ')"
 
