@@ -25,14 +25,6 @@ start() { # OPTION...: with $conf
 	scx_start $log scx_affinity run -f $conf "$@"
 }
 
-# value KEY LAYER: a number that status has for a layer
-value() {
-	scx_affinity status --json >/tmp/status.json || return
-	awk -v key="\"$1\":" -v layer="\"$2\"," '
-		$1 == "\"name\":" { here = $2 == layer }
-		here && $1 == key { sub(/,$/, "", $2); gsub(/"/, "", $2); print $2; exit }' /tmp/status.json
-}
-
 # field NAME WORD: what a load said after WORD
 field() {
 	awk -v name="$1" -v word="$2" '$1 == name { for (i = 2; i < NF; i++) if ($i == word) { print $(i + 1); exit } }' $out
@@ -163,7 +155,7 @@ only_on "$(field nice cpus)" 6 7 && only_on "$(field group cpus)" 5 && only_on "
 result $? "nice, gid, parent's comm"
 ok=0
 for l in crit db nice group child kernel rest; do
-	[ "$(value matched $l)" -gt 0 ] && [ "$(value run_ns $l)" -gt 0 ] || { ok=1; echo "# nothing in layer $l"; }
+	[ "$(layer_value matched $l)" -gt 0 ] && [ "$(layer_value run_ns $l)" -gt 0 ] || { ok=1; echo "# nothing in layer $l"; }
 done
 scx_affinity status >>$log && [ "$ok" = 0 ]
 result $? "status: each layer has had tasks and time"
@@ -184,15 +176,15 @@ usleep 500000
 scx_affinity status --json >/tmp/status.json
 grep -q '"generation": 1,' /tmp/status.json && grep -q '"failed_reloads": 1,' /tmp/status.json &&
 	grep -q "^scx_affinity: $conf:[0-9]*:[0-9]*: layers\[2\].overflow_distance: an integer" $log &&
-	grep -q 'the layers stay as they were' $log && [ "$(value cpus db)" = 4 ]
+	grep -q 'the layers stay as they were' $log && [ "$(layer_value cpus db)" = 4 ]
 ok=$?
-before=$(value matched db)
+before=$(layer_value matched db)
 sed 's/"name": "nice"/"name": "polite"/; s/"cpus": "5"/"cpus": "4-5"/' /tmp/layers.good >$conf
 kill -HUP $pid
 usleep 500000
 scx_affinity status --json >/tmp/status.json
-grep -q '"generation": 2,' /tmp/status.json && grep -q '"reloads": 1,' /tmp/status.json && [ "$(value cpus group)" = 4-5 ] &&
-	[ "$(value run_ns polite)" = 0 ] && [ "$(value matched db)" -ge "$before" ] && [ "$ok" = 0 ]
+grep -q '"generation": 2,' /tmp/status.json && grep -q '"reloads": 1,' /tmp/status.json && [ "$(layer_value cpus group)" = 4-5 ] &&
+	[ "$(layer_value run_ns polite)" = 0 ] && [ "$(layer_value matched db)" -ge "$before" ] && [ "$ok" = 0 ]
 result $? "SIGHUP: a wrong file changes nothing and is told; a right one counts anew what is new"
 scx_stop
 result $? "unloads"
@@ -291,7 +283,7 @@ for preempt in false true; do
 		wait
 	) >$out 2>&1
 	cat $out >>$log
-	late=$(field crit late_p99) kicks=$(value preempted crit)
+	late=$(field crit late_p99) kicks=$(layer_value preempted crit)
 	echo "# preempt $preempt: woken $late us late at the 99th percentile, $kicks preempted"
 	scx_stop
 	[ $preempt = true ] || without=$late
@@ -335,8 +327,8 @@ cat $out >>$log
 # 1/3 or 1 s, then half of two
 few=$(awk '{ for (i = 1; i < NF; i++) if ($i == "cpu" && (!m || $(i + 1) < m)) m = $(i + 1) } END { print m }' $out)
 a=$(field pile-7 cpu) b=$(field pile-8 cpu)
-echo "# six hogs on one node and two on another, then all on both: none less than $few ms (1333 are due), the two $a and $b (2000), leveled $(value leveled pile) times"
-[ "$few" -ge 1200 ] && [ "$a" -le 2250 ] && [ "$b" -le 2250 ] && [ "$(value leveled pile)" -gt 0 ]
+echo "# six hogs on one node and two on another, then all on both: none less than $few ms (1333 are due), the two $a and $b (2000), leveled $(layer_value leveled pile) times"
+[ "$few" -ge 1200 ] && [ "$a" -le 2250 ] && [ "$b" -le 2250 ] && [ "$(layer_value leveled pile)" -gt 0 ]
 result $? "where there is no idle CPU queues are leveled"
 scx_stop
 
@@ -359,9 +351,9 @@ for sync in false true; do
 		wait
 	) >$out 2>&1
 	cat $out >>$log
-	synced=$(value sync pair) hog=$(field pair-hog cpu) rounds=$(field pair-ping rounds)
+	synced=$(layer_value sync pair) hog=$(field pair-hog cpu) rounds=$(field pair-ping rounds)
 	# of what tasks had; changing between them takes time, too
-	third=$(awk -v ns="$(value run_ns pair)" 'BEGIN { print int(ns / 3e6) }')
+	third=$(awk -v ns="$(layer_value run_ns pair)" 'BEGIN { print int(ns / 3e6) }')
 	echo "# wake_sync $sync: $rounds rounds, $synced wake-ups on the waker's CPU, the hog beside them had $hog ms ($third are a third)"
 	scx_stop
 	[ $sync = true ] || none=$synced
@@ -416,10 +408,10 @@ bound=300
 worst=$(awk '{ for (i = 1; i < NF; i++) if ($i == "gap" && $(i + 1) > m) m = $(i + 1) } END { print m }' $out)
 saw=0
 for l in critical batch away cpu4 rest; do
-	ms=$(($(value wait_max_ns $l) / 1000000))
+	ms=$(($(layer_value wait_max_ns $l) / 1000000))
 	[ "$ms" -le "$saw" ] || saw=$ms
 done
-helped=$(($(value helped batch) + $(value helped away) + $(value helped cpu4) + $(value helped rest)))
+helped=$(($(layer_value helped batch) + $(layer_value helped away) + $(layer_value helped cpu4) + $(layer_value helped rest)))
 echo "# 12 critical hogs that may preempt on 8 CPUs, 9 others: longest wait $worst ms as they saw it, $saw as the scheduler did; helped $helped times"
 awk -v w="$worst" -v s="$saw" -v b="$bound" 'BEGIN { exit !(w > 0 && w < b && s < b) }' && [ "$helped" -gt 0 ]
 result $? "under a saturating critical layer all run, within the bound"
@@ -442,12 +434,12 @@ cat >$conf <<-'END'
 }
 END
 start --explain
-before=$(value nr_cpus grow)
+before=$(layer_value nr_cpus grow)
 for i in 1 2 3; do affload -n "grow-$i" 2.5 & done >$out 2>&1
 sleep 2
-during=$(value nr_cpus grow) cpus=$(value cpus grow)
+during=$(layer_value nr_cpus grow) cpus=$(layer_value cpus grow)
 sleep 3
-after=$(value nr_cpus grow)
+after=$(layer_value nr_cpus grow)
 echo "# CPUs of the layer: $before at rest, $during ($cpus) under three hogs, $after after"
 [ "$before" = 1 ] && [ "$during" -ge 3 ] && [ "$during" -le 4 ] && [ "$after" = 1 ] && grep -q '^explain: layer grow: .* grows ' $log &&
 	grep -q '^explain: layer grow: .* shrinks ' $log
@@ -476,9 +468,9 @@ kill -HUP $pid
 sleep 2
 gen=$(scx_affinity status --json | awk '$1 == "\"generation\":" { print $2 + 0 }')
 failed_ones=$(scx_affinity status --json | awk '$1 == "\"failed_reloads\":" { print $2 + 0 }')
-echo "# $NN_RELOADS signals: generation $gen, $failed_ones wrong files refused; now on CPUs $(value cpus grow)"
+echo "# $NN_RELOADS signals: generation $gen, $failed_ones wrong files refused; now on CPUs $(layer_value cpus grow)"
 scx_is enabled && [ "$gen" -gt $((NN_RELOADS / 2)) ] && [ "$failed_ones" -gt 0 ] &&
-	grep -q "$conf:.*the layers stay\|the layers stay as they were" $log && [ "$(value cpus grow | cut -c1)" -ge 6 ]
+	grep -q "$conf:.*the layers stay\|the layers stay as they were" $log && [ "$(layer_value cpus grow | cut -c1)" -ge 6 ]
 result $? "reloads change layers without dropping the scheduler"
 
 # --- cgroups that come and go

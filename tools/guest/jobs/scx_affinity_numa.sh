@@ -29,25 +29,8 @@ start() { # FOLLOW
 	scx_start $log scx_affinity run -f $conf
 }
 
-# value KEY LAYER: a number that status has for a layer
-value() {
-	scx_affinity status --json | awk -v key="\"$1\":" -v layer="\"$2\"," '
-		$1 == "\"name\":" { here = $2 == layer }
-		here && $1 == key { sub(/,$/, "", $2); gsub(/"/, "", $2); print $2; exit }'
-}
-
-# place OPTION...: a task on node 0 whose memory is far, until that has come, then driven
-# to node 1. Sets settled (local, percent), home and end (nodes), local.
-place() {
-	settled=0 home=- end=- local=0
-	numa_place --memory "$mb" --roam --drive 1 --step 200000 --until 95 --accesses 24000000 "$@" >/tmp/place.out 2>&1
-	rc=$?
-	cat /tmp/place.out >>$log
-	settled=$(awk '$1 ~ /^[0-9]+$/ && NF == 10 && $3 > max { max = $3 } END { print int(max) }' /tmp/place.out)
-	# shellcheck disable=SC2046  # words
-	set -- $(sed -n 's/^driven from node \([0-9]*\) to node [0-9]*: ended on node \([0-9]*\), \([0-9.]*\) % local, .*/\1 \2 \3/p' /tmp/place.out)
-	[ $# = 3 ] && home=$1 end=$2 local=${3%.*}
-	return $rc
+meet() { # OPTION...
+	driven "$mb" --step 200000 --accesses 24000000 "$@"
 }
 
 echo "TAP version 13"
@@ -70,10 +53,10 @@ echo 50 >/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms
 echo 100 >/sys/kernel/debug/sched/numa_balancing/scan_period_max_ms
 
 for follow in off prefer strict; do
-	start $follow && place && [ "$settled" -ge 95 ]
+	start $follow && meet && [ "$settled" -ge 95 ]
 	ok=$?
 	grep -q 'warning' $log && ok=1
-	known=$(value preferred_known follow) hit=$(value preferred_hit follow)
+	known=$(layer_value preferred_known follow) hit=$(layer_value preferred_hit follow)
 	scx_stop || ok=1
 	echo "# $follow: settled at $settled %, from node $home to 1, ended on $end with $local % local; started to run $known times with a preferred node, $hit on it"
 	[ "$known" -gt 0 ] || ok=1
@@ -96,7 +79,7 @@ for follow in prefer strict; do
 	a=$!
 	affload -n hog-b -c 1 -t "$at" 1000 >/dev/null &
 	b=$!
-	place --until 0 && [ "$settled" -ge 95 ]
+	meet --until 0 && [ "$settled" -ge 95 ]
 	ok=$?
 	kill $a $b
 	scx_stop || ok=1

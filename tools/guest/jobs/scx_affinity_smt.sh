@@ -18,13 +18,6 @@ start() {
 	scx_start $log scx_affinity run -f $conf
 }
 
-# value KEY LAYER: a number that status has for a layer
-value() {
-	scx_affinity status --json | awk -v key="\"$1\":" -v layer="\"$2\"," '
-		$1 == "\"name\":" { here = $2 == layer }
-		here && $1 == key { sub(/,$/, "", $2); gsub(/"/, "", $2); print $2; exit }'
-}
-
 cpus_of() { # NAME
 	awk -v name="$1" '$1 == name { for (i = 2; i < NF; i++) if ($i == "cpus") print $(i + 1) }' $out | tr , '\n' | sort -un | tr '\n' ' '
 }
@@ -108,8 +101,8 @@ start
 	wait
 ) >$out 2>&1
 cat $out >>$log
-echo "# seven tasks of a layer with 4 CPUs: $(cpus_of near), local $(value local near) near $(value near near) far $(value far near) overflow $(value overflow near)"
-[ "$(value overflow near)" -gt 0 ] && [ "$(value far near)" -le 7 ] && ! cpus_of near | tr ' ' '\n' | grep -qE '^1[2-5]$'
+echo "# seven tasks of a layer with 4 CPUs: $(cpus_of near), local $(layer_value local near) near $(layer_value near near) far $(layer_value far near) overflow $(layer_value overflow near)"
+[ "$(layer_value overflow near)" -gt 0 ] && [ "$(layer_value far near)" -le 7 ] && ! cpus_of near | tr ' ' '\n' | grep -qE '^1[2-5]$'
 result $? "overflow goes to near nodes, not beyond the distance"
 scx_stop
 
@@ -129,10 +122,10 @@ for budget in '' ', "migrations_per_sec": 2'; do
 	) >$out 2>&1
 	cat $out >>$log
 	if [ -z "$budget" ]; then
-		free=$(value migrated roam)
+		free=$(layer_value migrated roam)
 	else
-		few=$(value migrated roam)
-		refused=$(value no_budget roam)
+		few=$(layer_value migrated roam)
+		refused=$(layer_value no_budget roam)
 	fi
 	scx_stop
 done

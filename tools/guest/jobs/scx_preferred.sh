@@ -38,18 +38,8 @@ sum() {
 	tr ' ' '\n' </tmp/near.log | awk -F= -v key="$1" '$1 == key { s += $2 } END { print s + 0 }'
 }
 
-# place OPTION...: a task whose memory is remote, driven to node 1 when it is not any
-# more. Sets settled (local, percent), end, home (nodes), local and moved (pages).
-place() {
-	settled=0 home=- end=- local=0 moved=$pages
-	numa_place --memory "$mb" --roam --drive 1 --step 300000 --until 95 --accesses 60000000 "$@" >/tmp/place.out 2>&1
-	rc=$?
-	cat /tmp/place.out >>$log
-	settled=$(awk '$1 ~ /^[0-9]+$/ && NF == 10 && $3 > max { max = $3 } END { print int(max) }' /tmp/place.out)
-	# shellcheck disable=SC2046  # words
-	set -- $(sed -n 's/^driven from node \([0-9]*\) to node [0-9]*: ended on node \([0-9]*\), \([0-9.]*\) % local, \([0-9]*\) .*/\1 \2 \3 \4/p' /tmp/place.out)
-	[ $# = 4 ] && home=$1 end=$2 local=${3%.*} moved=$4
-	return $rc
+meet() { # OPTION...
+	driven "$mb" --step 300000 --accesses 60000000 "$@"
 }
 
 echo "TAP version 13"
@@ -77,7 +67,7 @@ for kind in busy sleeping; do
 	for mode in -m ""; do
 		: >$log
 		# shellcheck disable=SC2086  # no option is no argument
-		start $mode && place $options && [ "$settled" -ge 95 ]
+		start $mode && meet $options && [ "$settled" -ge 95 ]
 		ok=$?
 		stop || ok=1
 		result $ok "scx_near${mode:+ $mode}, $kind: task and memory meet on one node"
@@ -97,7 +87,7 @@ done
 : >$log
 sysctl -w kernel.mem_sampling_enable=0 >>$log 2>&1
 faults=$(sed -n 's/^numa_hint_faults //p' /proc/vmstat)
-start -m && place && [ "$settled" -ge 90 ]
+start -m && meet && [ "$settled" -ge 90 ]
 ok=$?
 stop || ok=1
 faults=$(($(sed -n 's/^numa_hint_faults //p' /proc/vmstat) - faults))
