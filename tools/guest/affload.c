@@ -30,6 +30,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cpulist.h"
+
 #define MAX_LATE 100000
 
 static double late[MAX_LATE];
@@ -51,17 +53,11 @@ static void die(const char *what)
 static void set_cpus(const char *list)
 {
 	cpu_set_t set;
-	char *at = (char *)list;
 
-	CPU_ZERO(&set);
-	do {
-		unsigned long first = strtoul(at, &at, 10), last = first;
-
-		if (*at == '-')
-			last = strtoul(at + 1, &at, 10);
-		for (; first <= last && first < CPU_SETSIZE; first++)
-			CPU_SET(first, &set);
-	} while (*at++ == ',');
+	if (!cpulist_parse(list, &set)) {
+		fprintf(stderr, "affload: %s: CPUs are a list such as 0-3,6\n", list);
+		exit(2);
+	}
 	if (sched_setaffinity(0, sizeof(set), &set))
 		die("sched_setaffinity");
 }

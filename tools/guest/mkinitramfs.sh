@@ -67,7 +67,7 @@ build() {
 programs() {
 	local out=$DIR/programs key p
 	key=$({
-		cat "$0" "$GUEST"/*.c "$GUEST"/{mem,spe,apps}/*.[ch] "$NN_TOP"/tools/qemu/accesses/*.h
+		cat "$0" "$GUEST"/*.[ch] "$GUEST"/{mem,spe,apps}/*.[ch] "$NN_TOP"/tools/qemu/accesses/*.h
 		"${GNU}gcc" --version
 	} | hash_text)
 	if [ "$(cat "$out/key" 2>/dev/null)" != "$key" ]; then

@@ -9,7 +9,6 @@
  *   -u UID     user and group, both of this number
  */
 #define _GNU_SOURCE
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "../cpulist.h"
 
 static void __attribute__((noreturn)) die(const char *what)
 {
@@ -30,36 +31,6 @@ static void __attribute__((noreturn)) usage(void)
 {
 	fprintf(stderr, "usage: within [-c CPUS [-e]] [-g CGROUP] [-r ROOT] [-u UID] COMMAND...\n");
 	exit(126);
-}
-
-static unsigned long number(const char *at, char **end)
-{
-	unsigned long n;
-
-	if (!isdigit(*at))
-		usage();
-	n = strtoul(at, end, 10);
-	if (n >= CPU_SETSIZE)
-		usage();
-	return n;
-}
-
-static void read_cpus(const char *list, cpu_set_t *set)
-{
-	unsigned long first, last;
-	char *end;
-
-	CPU_ZERO(set);
-	do {
-		first = last = number(list, &end);
-		if (*end == '-')
-			last = number(end + 1, &end);
-		for (; first <= last; first++)
-			CPU_SET(first, set);
-		list = end + 1;
-	} while (*end == ',');
-	if (*end)
-		usage();
 }
 
 /* Kernel threads of one CPU refuse, and whoever has just ended. */
@@ -98,7 +69,8 @@ int main(int argc, char **argv)
 	while ((c = getopt(argc, argv, "+c:eg:r:u:")) != -1) {
 		switch (c) {
 		case 'c':
-			read_cpus(optarg, &set);
+			if (!cpulist_parse(optarg, &set))
+				usage();
 			break;
 		case 'e':
 			all = 1;
