@@ -1503,11 +1503,23 @@ static int new_queue(u64 id, s32 node)
 	return ret;
 }
 
+/* Inline: the verifier has to see whose the pointer is. */
+static __always_inline int keep_mask(struct one_mask *slot, struct bpf_cpumask *mask)
+{
+	if (!slot) {
+		bpf_cpumask_release(mask);
+		return -EINVAL;
+	}
+	mask = bpf_kptr_xchg(&slot->mask, mask);
+	if (mask)
+		bpf_cpumask_release(mask);
+	return 0;
+}
+
 s32 BPF_STRUCT_OPS_SLEEPABLE(affinity_init)
 {
 	struct bpf_cpumask *mask;
 	struct scan_timer *timer;
-	struct one_mask *slot;
 	u32 i, j, zero = 0;
 	int ret;
 
@@ -1529,14 +1541,9 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(affinity_init)
 		bpf_for(j, 0, nr_cpu_ids)
 			if (cpu_dom(j) == i)
 				bpf_cpumask_set_cpu(j, mask);
-		slot = bpf_map_lookup_elem(&dom_masks, &i);
-		if (!slot) {
-			bpf_cpumask_release(mask);
-			return -EINVAL;
-		}
-		mask = bpf_kptr_xchg(&slot->mask, mask);
-		if (mask)
-			bpf_cpumask_release(mask);
+		ret = keep_mask(bpf_map_lookup_elem(&dom_masks, &i), mask);
+		if (ret)
+			return ret;
 	}
 
 	mask = bpf_cpumask_create();
@@ -1545,14 +1552,9 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(affinity_init)
 	bpf_for(i, 0, nr_cpu_ids)
 		if (cpu_online[i & (AFF_MAX_CPUS - 1)])
 			bpf_cpumask_set_cpu(i, mask);
-	slot = bpf_map_lookup_elem(&online_mask, &zero);
-	if (!slot) {
-		bpf_cpumask_release(mask);
-		return -EINVAL;
-	}
-	mask = bpf_kptr_xchg(&slot->mask, mask);
-	if (mask)
-		bpf_cpumask_release(mask);
+	ret = keep_mask(bpf_map_lookup_elem(&online_mask, &zero), mask);
+	if (ret)
+		return ret;
 
 	bpf_for(i, 0, nr_cpu_ids) {
 		ret = new_queue(QUEUE_PIN + i, cpu_node(i));
@@ -1565,14 +1567,9 @@ s32 BPF_STRUCT_OPS_SLEEPABLE(affinity_init)
 			mask = bpf_cpumask_create();
 			if (!mask)
 				return -ENOMEM;
-			slot = bpf_map_lookup_percpu_elem(&scratch, &j, i);
-			if (!slot) {
-				bpf_cpumask_release(mask);
-				return -EINVAL;
-			}
-			mask = bpf_kptr_xchg(&slot->mask, mask);
-			if (mask)
-				bpf_cpumask_release(mask);
+			ret = keep_mask(bpf_map_lookup_percpu_elem(&scratch, &j, i), mask);
+			if (ret)
+				return ret;
 		}
 	}
 
