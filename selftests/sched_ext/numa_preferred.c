@@ -22,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <scx/common.h>
 
@@ -123,6 +124,20 @@ static int touch(void)
 	return 0;
 }
 
+/* Access the memory for that much CPU time. */
+static int use(int ms)
+{
+	struct timespec from, now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+	do {
+		for (int i = 0; i < PAGES; i++)
+			((volatile char *)memory)[i * page]++;
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	} while ((now.tv_sec - from.tv_sec) * 1000 + (now.tv_nsec - from.tv_nsec) / 1000000 < ms);
+	return 0;
+}
+
 static int sample(int nr)
 {
 	static __thread int at;
@@ -164,9 +179,7 @@ static int handle(const struct request *req)
 	case SAMPLE:
 		return sample(req->arg);
 	case USE:
-		for (int i = 0; i < req->arg * PAGES; i++)
-			((volatile char *)memory)[i % PAGES * page]++;
-		return 0;
+		return use(req->arg);
 	case WHERE:
 		return syscall(SYS_getcpu, NULL, &node, NULL) ? -1 : (int)node;
 	case THREAD:
@@ -488,12 +501,15 @@ static int test_hint_faults(struct numa_preferred_test *t)
 	if (attach(t, false) || start_worker(t))
 		return -1;
 
-	/* memory that is local isn't looked at */
-	if (ask(w, PIN, a) || ask(w, TOUCH, 0) || ask(w, PIN, b))
+	if (ask(w, PIN, a) || ask(w, TOUCH, 0))
 		return fail("The worker can't use node %d", a);
-	for (i = 0; i < TRIES && preferred(w->tid) == -1; i++)
-		if (ask(w, USE, 20000))
+	for (i = 0; i < TRIES && preferred(w->tid) == -1; i++) {
+		/* Memory that is local isn't looked at, and it follows its user: to and fro. */
+		if (i % 10 == 0 && ask(w, PIN, i / 10 % 2 ? a : b))
+			return fail("The worker can't change nodes");
+		if (ask(w, USE, 50))
 			return fail("The worker is gone");
+	}
 	if (i == TRIES)
 		return fail("Hint faults don't make any node the preferred one");
 	if (expect(t, "hint faults", w->tid, preferred(w->tid), ANY))
