@@ -24,7 +24,9 @@ BPFTOOL		:= $(OUT)/bpftool/bootstrap/bpftool
 INST		:= $(OUT)/include-libbpf
 SCX_INCLUDES	:= -I. -isystem $(OUT) -isystem $(INST)/include -isystem $(KSRC)/tools/sched_ext/include \
 		   -isystem $(KSRC)/tools/include/uapi
-SCX_CC		= $(CROSS_COMPILE)gcc -std=gnu11 -D_GNU_SOURCE -g -O2 $(WARN) -static $(SCX_INCLUDES)
+# The same program wherever this and the kernel's source lie: measurements are kept by it.
+SCX_PATHS	:= $(foreach d,$(abspath .) $(OUT) $(KSRC),-ffile-prefix-map=$(d)=.)
+SCX_CC		= $(CROSS_COMPILE)gcc -std=gnu11 -D_GNU_SOURCE -g -O2 $(WARN) -static $(SCX_PATHS) $(SCX_INCLUDES)
 SCX_LIBS	:= $(LIBBPF) -lelf -lz -lzstd -lpthread
 # The tree's makefiles must not see our variables.
 SUBMAKE		= env -u MAKEFLAGS -u MFLAGS -u OUTPUT -u V $(MAKE) -s --no-print-directory
@@ -64,7 +66,7 @@ $(OUT)/vmlinux.h: $(VMLINUX_BTF) $(BPFTOOL)
 $(OUT)/%.bpf.o: %.bpf.c $(wildcard *.h) $(OUT)/vmlinux.h $(LIBBPF)
 	@echo '  BPF      $(@F)'
 	$(Q)$(CLANG) -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -mlittle-endian \
-		$(WARN) -Wno-unused-parameter -Wno-sign-compare \
+		$(SCX_PATHS) $(WARN) -Wno-unused-parameter -Wno-sign-compare \
 		-Wno-compare-distinct-pointer-types -Wno-microsoft-anon-tag -fms-extensions \
 		$(SCX_INCLUDES) -isystem $(KSRC)/tools/sched_ext/include/bpf-compat $(BPF_EXTRA) -c $< -o $@
 
