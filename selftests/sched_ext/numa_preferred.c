@@ -504,7 +504,7 @@ static int test_hint_faults(struct numa_preferred_test *t)
 	if (ask(w, PIN, a) || ask(w, TOUCH, 0))
 		return fail("The worker can't use node %d", a);
 	for (i = 0; i < TRIES && preferred(w->tid) == -1; i++) {
-		/* Memory that is local isn't looked at, and it follows its user: to and fro. */
+		/* Memory that is local isn't looked at, and it follows its user: keep moving. */
 		if (i % 10 == 0 && ask(w, PIN, i / 10 % 2 ? a : b))
 			return fail("The worker can't change nodes");
 		if (ask(w, USE, 50))
