@@ -69,7 +69,8 @@ boot_failed() {
 boot() { # DIR KERNELDIR INITRD PROGRAM TOPOLOGY
 	local key
 	key=$({
-		cat "$2/key" "$4" "$BENCH/jobs/pickbench.sh" <("$NNBOOT" --print-topo "$5" --json)
+		sha256_of "$2/$IMAGE"
+		cat "$4" "$BENCH/jobs/pickbench.sh" <("$NNBOOT" --print-topo "$5" --json)
 		[ "$QEMU" = distribution ] || sha256_of "$PROGRAM"
 	} | hash_text)
 	boot_once "$1" "$key" --kernel "$2/$IMAGE" --initrd "$3" --topo "$5" --timeout "${TIMEOUT:-1800}" \
@@ -190,7 +191,8 @@ prepare() { # TOPOLOGY
 place_boot() { # DIR KERNELDIR APPEND PLUGIN[,OPTION...]
 	local key
 	key=$({
-		cat "$2/key" "$ACCESSES/key" "$BENCH/jobs/placebench.sh" "$BENCH/phases.list" <("$NNBOOT" --print-topo ring8 --json)
+		sha256_of "$2/$IMAGE"
+		cat "$ACCESSES/key" "$BENCH/jobs/placebench.sh" "$BENCH/phases.list" <("$NNBOOT" --print-topo ring8 --json)
 		sha256_of "$PROGRAM"
 		echo "$3 $4 ${INITRD##*/}"
 	} | hash_text)
@@ -260,7 +262,8 @@ place() { # bench|demo
 apps_boot() { # DIR TOPOLOGY
 	local key
 	key=$({
-		cat "$SERIES/key" "$ACCESSES/key" "$PROGRAMS/key" "$BENCH/jobs/appbench.sh" <("$NNBOOT" --print-topo "$2" --json)
+		sha256_of "$SERIES/$IMAGE"
+		cat "$ACCESSES/key" "$PROGRAMS/key" "$BENCH/jobs/appbench.sh" <("$NNBOOT" --print-topo "$2" --json)
 		sha256_of "$PROGRAM"
 		echo "${INITRD##*/} ${SERVERS##*/} ${APPEND:-}"
 	} | hash_text)

@@ -157,7 +157,8 @@ verb_test() { # KERNEL TOPOLOGY MODE SECONDS JOB [CMDLINE]
 	if [ "${KEEP:-0}" = 1 ]; then
 		key=$({
 			printf '%s\n' "${BOOT[@]#"$NN_TOP"}" # the initramfs is named by its content
-			cat "$(kernel_dir "$1" dir)/key" "$NN_TOP/$5" "$NN_TOP"/tools/harness/*.[ch]
+			sha256_of "$(kernel_dir "$1" dir)"/*Image
+			cat "$NN_TOP/$5" "$NN_TOP"/tools/harness/*.[ch]
 			"$NNBOOT" --print-topo "$2" --json
 			sha256_of "$(command -v "$PROGRAM")"
 		} | hash_text)

@@ -25,7 +25,7 @@ VARIANT=${VARIANT:-}
 	    "VARIANT=debug, or leave it unset"
 
 # The same source gives the same bytes.
-export KBUILD_BUILD_TIMESTAMP=2026-01-01 KBUILD_BUILD_USER=nearnode KBUILD_BUILD_HOST=nearnode
+export KBUILD_BUILD_VERSION=1 KBUILD_BUILD_TIMESTAMP=2026-01-01 KBUILD_BUILD_USER=nearnode KBUILD_BUILD_HOST=nearnode
 
 # --- configuration ----------------------------------------------------------
 
