@@ -7,6 +7,12 @@
 
 #include "report.h"
 
+static void __attribute__((noreturn)) usage(const struct report *r)
+{
+	fputs(r->help, stderr);
+	exit(2);
+}
+
 void report_options(struct report *r, int argc, char **argv)
 {
 	struct option longopts[6] = {
@@ -37,14 +43,11 @@ void report_options(struct report *r, int argc, char **argv)
 			fputs(r->help, stdout);
 			exit(0);
 		default:
-			fputs(r->help, stderr);
-			exit(2);
+			usage(r);
 		}
 	}
-	if (optind + 1 != argc) {
-		fputs(r->help, stderr);
-		exit(2);
-	}
+	if (optind + 1 != argc)
+		usage(r);
 	r->dir = argv[optind];
 }
 
