@@ -72,6 +72,7 @@ const volatile u32 nr_cpu_nodes = 1;
 const volatile u32 nr_doms = 1;
 const volatile bool smt;
 const volatile bool split_nodes;	/* some node has several domains */
+const volatile u32 nr_events;
 const volatile u64 max_wait_ns = 100 * NSEC_PER_MSEC;
 const volatile u8 cpu_online[AFF_MAX_CPUS];
 const volatile u8 cpu_nodes[AFF_MAX_CPUS];
@@ -184,6 +185,13 @@ struct {
 	__type(key, u32);
 	__type(value, struct one_mask);
 } scratch SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__uint(max_entries, AFF_EVENT(AFF_MAX_EVENTS, 0));
+	__type(key, u32);
+	__type(value, u32);
+} events SEC(".maps");
 
 struct path_buf {
 	char	str[2 * AFF_STR_LEN];
@@ -1463,6 +1471,74 @@ void BPF_STRUCT_OPS(affinity_set_preferred_node, struct task_struct *p, s32 node
 {
 }
 #endif
+
+/* --- events, if they are asked for --------------------------------------- */
+
+static struct bpf_perf_event_value last_events[AFF_EVENT(AFF_MAX_EVENTS, 0)];
+
+/* What of an event is new since the last look; if it shares its counter, by the time it had it. */
+static u64 new_events(u32 event, u32 cpu)
+{
+	u32 idx = AFF_EVENT(event & (AFF_MAX_EVENTS - 1), cpu & (AFF_MAX_CPUS - 1));
+	struct bpf_perf_event_value now, *last;
+	u64 nr, enabled, running;
+	bool first;
+
+	if (bpf_perf_event_read_value(&events, idx, &now, sizeof(now)))
+		return 0;
+	last = &last_events[idx & (AFF_EVENT(AFF_MAX_EVENTS, 0) - 1)];
+	first = !last->enabled;
+	nr = now.counter - last->counter;
+	enabled = now.enabled - last->enabled;
+	running = now.running - last->running;
+	*last = now;
+	if (first || !running)
+		return 0;
+	return running >= enabled ? nr : nr * (enabled * 64 / running) / 64;
+}
+
+/* The functions of sched_ext_ops may not read events. */
+SEC("?tp_btf/sched_switch")
+int BPF_PROG(count_events, bool preempt, struct task_struct *prev)
+{
+	u32 cpu = bpf_get_smp_processor_id(), layer = AFF_MAX_LAYERS, i;
+	struct task_ctx *tctx = get_task(prev);
+
+	/* not what it does as a real-time task */
+	if (tctx && tctx->match_gen && prev->prio >= 100)
+		layer = tctx->layer & (AFF_MAX_LAYERS - 1);
+	bpf_for(i, 0, nr_events) {
+		u64 nr = new_events(i, cpu);
+		struct aff_stats *s = bpf_map_lookup_elem(&stats, &layer);
+
+		if (s && i < AFF_MAX_EVENTS)
+			s->event[i] += nr;
+	}
+	return 0;
+}
+
+struct mem_sample___any {
+	s16 nid;
+} __attribute__((preserve_access_index));
+
+/* In the task that accessed memory, which interrupts may use the counts of meanwhile. */
+SEC("?tp_btf/mem_sample")
+int BPF_PROG(count_sample, struct mem_sample___any *sample, int mem_nid)
+{
+	struct task_ctx *tctx = get_task(bpf_get_current_task_btf());
+	struct aff_stats *s;
+	u32 layer;
+	s16 nid;
+
+	if (!tctx || !tctx->match_gen || mem_nid < 0)
+		return 0;
+	nid = BPF_CORE_READ(sample, nid);
+	layer = tctx->layer & (AFF_MAX_LAYERS - 1);
+	s = bpf_map_lookup_elem(&stats, &layer);
+	if (s)
+		__sync_fetch_and_add(&s->cnt[nid == mem_nid ? AFF_STAT_SAMPLED_LOCAL : AFF_STAT_SAMPLED_REMOTE], 1);
+	return 0;
+}
 
 /* --- life --------------------------------------------------------------- */
 

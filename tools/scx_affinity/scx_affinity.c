@@ -40,6 +40,8 @@ static const char usage[] =
 "run:\n"
 "  -f, --file FILE       the layers; read again on SIGHUP\n"
 "  -s, --stats SEC       print statistics each SEC seconds\n"
+"  -c, --counters LIST   count events of perf for each layer (cache-misses,node-load-misses),\n"
+"                        and samples of memory accesses (samples)\n"
 "  -e, --explain         say why CPUs are given and taken, on standard error\n"
 "  -n, --dry-run         print what the layers would get and end\n"
 "  -v, --verbose         what libbpf and the verifier say, too\n"
@@ -63,6 +65,8 @@ static struct options {
 	bool	any_machine;
 	bool	verbose;
 } opt = { .socket = SOCKET };
+
+static struct counters counters;
 
 static volatile sig_atomic_t stop, reload;
 
@@ -105,6 +109,8 @@ static double now_seconds(void)
 struct instance {
 	struct scx_affinity *skel;
 	struct bpf_link *link;
+	struct bpf_link *event_link;
+	struct bpf_link *sample_link;
 	struct topo topo;
 	struct config conf;
 	struct plan_state state;
@@ -182,17 +188,26 @@ static int apply_plan(struct instance *in)
 	return 0;
 }
 
-static bool numa_balancing(void)
+/* 0 if the kernel does not have it. */
+static int sysctl(const char *name)
 {
-	FILE *f = fopen("/proc/sys/kernel/numa_balancing", "r");
-	int mode = 0;
+	char path[64];
+	int val = 0;
+	FILE *f;
 
+	snprintf(path, sizeof(path), "/proc/sys/kernel/%s", name);
+	f = fopen(path, "r");
 	if (!f)
-		return false;
-	if (fscanf(f, "%d", &mode) != 1)
-		mode = 0;
+		return 0;
+	if (fscanf(f, "%d", &val) != 1)
+		val = 0;
 	fclose(f);
-	return mode & 1;
+	return val;
+}
+
+static bool can_sample(void)
+{
+	return libbpf_find_vmlinux_btf_id("mem_sample", BPF_TRACE_RAW_TP) > 0;
 }
 
 /* Say what this kernel cannot do for us. */
@@ -210,11 +225,16 @@ static void tell_missing(const struct instance *in)
 	else if (follows && !__COMPAT_struct_has_field("sched_ext_ops", "set_preferred_node"))
 		complain("warning: this kernel does not look where the memory of sched_ext's tasks is: preferred nodes of "
 			 "tasks stay as they were when the scheduler was loaded, new processes have none");
-	else if (follows && !numa_balancing())
+	else if (follows && !(sysctl("numa_balancing") & 1))
 		complain("warning: kernel.numa_balancing is 0, so preferred nodes of tasks stay as they are");
 	if (in->topo.nr_cpu_nodes > 2 && !__COMPAT_struct_has_field("scx_event_stats", "SCX_EV_IDLE_PICK_REMOTE"))
 		complain("warning: this kernel's idle CPU selection does not count picks beyond the node; ours goes by "
 			 "distance all the same");
+	if (counters.samples && !can_sample())
+		complain("warning: --counters: this kernel does not sample memory accesses (it lacks the mem_sampling series): "
+			 "there are no samples");
+	else if (counters.samples && !sysctl("mem_sampling_enable"))
+		complain("warning: --counters: there are no samples until kernel.mem_sampling_enable is 1");
 }
 
 static int read_stats(struct instance *in)
@@ -236,6 +256,8 @@ static int read_stats(struct instance *in)
 					sum->cnt[i] += s->cnt[i];
 				else if (s->cnt[i] > sum->cnt[i])
 					sum->cnt[i] = s->cnt[i];
+			for (i = 0; i < AFF_MAX_EVENTS; i++)
+				sum->event[i] += s->event[i];
 			for (i = 0; i < AFF_NR_HIST; i++)
 				sum->wait[i] += s->wait[i];
 		}
@@ -343,7 +365,7 @@ static json_t *status_json(struct instance *in, const struct aff_stats *since, d
 	json_object_set_new(root, "failed_reloads", json_integer(in->failed_reloads));
 	json_object_set_new(root, "seconds", json_real(seconds));
 	json_object_set_new(root, "max_wait_ms", json_integer(in->conf.max_wait_ms));
-	json_object_set_new(root, "layers", stats_json(&in->conf, &in->state, &in->topo, delta, seconds));
+	json_object_set_new(root, "layers", stats_json(&in->conf, &in->state, &counters, delta, seconds));
 	return root;
 }
 
@@ -500,10 +522,11 @@ static int verb_check(void)
 	return ret ? EXIT_INPUT : EXIT_OK;
 }
 
-static void print_plan(const struct config *c, const struct plan_state *s, const struct topo *t)
+static void print_plan(const struct config *c, const struct plan_state *s)
 {
 	static const struct aff_stats nothing[AFF_MAX_LAYERS];
-	json_t *layers = stats_json(c, s, t, nothing, 0), *l;
+	static const struct counters none;
+	json_t *layers = stats_json(c, s, &none, nothing, 0), *l;
 	size_t i;
 
 	if (opt.json) {
@@ -535,6 +558,37 @@ static void show_programs(const struct scx_affinity *skel)
 	}
 }
 
+static void no_event(const char *name, int err)
+{
+	complain("warning: --counters: perf does not count %s here (%s)", name, strerror(err));
+}
+
+/* Counting is not worth to go without a scheduler for. */
+static void start_counting(struct instance *in)
+{
+	u32 i;
+
+	for (i = 0; i < counters.nr * AFF_MAX_CPUS; i++) {
+		if (counters.fds[i] < 0)
+			continue;
+		if (bpf_map_update_elem(bpf_map__fd(in->skel->maps.events), &i, &counters.fds[i], BPF_ANY)) {
+			complain("warning: --counters: the kernel does not let us read the events (%s)", strerror(errno));
+			counters.nr = 0;
+		}
+	}
+	if (counters.nr)
+		in->event_link = bpf_program__attach(in->skel->progs.count_events);
+	if (bpf_program__autoload(in->skel->progs.count_sample))
+		in->sample_link = bpf_program__attach(in->skel->progs.count_sample);
+}
+
+static void stop_counting(struct instance *in)
+{
+	bpf_link__destroy(in->event_link);
+	bpf_link__destroy(in->sample_link);
+	counters_close(&counters);
+}
+
 /* Return with the scheduler loaded, or how we end. */
 static int load(struct instance *in)
 {
@@ -555,6 +609,9 @@ static int load(struct instance *in)
 		return LOAD_AGAIN;
 	set_topology(skel, &in->topo);
 	skel->rodata->max_wait_ns = in->conf.max_wait_ms * 1000000ULL;
+	skel->rodata->nr_events = counters.nr;
+	bpf_program__set_autoload(skel->progs.count_events, counters.nr);
+	bpf_program__set_autoload(skel->progs.count_sample, counters.samples && can_sample());
 	UEI_SET_SIZE(skel, affinity_ops, uei);
 	ret = scx_affinity__load(skel);
 	if (ret) {
@@ -577,6 +634,7 @@ static int load(struct instance *in)
 			 errno == EBUSY ? ": another sched_ext scheduler is loaded; stop it first" : "");
 		return EXIT_LOAD;
 	}
+	start_counting(in);
 	return EXIT_OK;
 }
 
@@ -637,7 +695,7 @@ restart:
 	again = true;
 	if (opt.dry_run) {
 		plan_cpus(&in.state, &in.conf, &in.topo, NULL, opt.explain ? stderr : NULL);
-		print_plan(&in.conf, &in.state, &in.topo);
+		print_plan(&in.conf, &in.state);
 		return EXIT_OK;
 	}
 	if (access("/sys/kernel/sched_ext", F_OK)) {
@@ -652,8 +710,10 @@ restart:
 		return EXIT_LOAD;
 	}
 	tell_missing(&in);
+	counters_open(&counters, &in.topo, no_event);
 	ret = load(&in);
 	if (ret) {
+		stop_counting(&in);
 		bpf_link__destroy(in.link);
 		scx_affinity__destroy(in.skel);
 		free(in.percpu);
@@ -671,6 +731,7 @@ restart:
 		close(in.listener);
 		unlink(opt.socket);
 	}
+	stop_counting(&in);
 	bpf_link__destroy(in.link);
 	kind = in.skel->data->uei.kind;
 	ecode = UEI_REPORT(in.skel, uei);
@@ -694,6 +755,7 @@ static int parse_options(int argc, char **argv)
 		{ "file",	 required_argument, NULL, 'f' },
 		{ "stats",	 required_argument, NULL, 's' },
 		{ "json",	 no_argument,	    NULL, 'j' },
+		{ "counters",	 required_argument, NULL, 'c' },
 		{ "explain",	 no_argument,	    NULL, 'e' },
 		{ "dry-run",	 no_argument,	    NULL, 'n' },
 		{ "any-machine", no_argument,	    NULL, 'a' },
@@ -702,11 +764,12 @@ static int parse_options(int argc, char **argv)
 		{ "help",	 no_argument,	    NULL, 'h' },
 		{ 0 }
 	};
+	char err[512];
 	char *end;
 	long val;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "f:s:jenaS:vh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "f:s:c:jenaS:vh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'f': opt.file = optarg; break;
 		case 'j': opt.json = true; break;
@@ -723,6 +786,12 @@ static int parse_options(int argc, char **argv)
 				return -1;
 			}
 			opt.stats = val;
+			break;
+		case 'c':
+			if (counters_parse(&counters, optarg, err, sizeof(err))) {
+				complain("%s", err);
+				return -1;
+			}
 			break;
 		case 'h':
 			fputs(usage, stdout);

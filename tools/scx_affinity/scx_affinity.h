@@ -26,6 +26,7 @@ enum aff_limits {
 	AFF_NAME_LEN	= 32,
 	AFF_STR_LEN	= 128,	/* of a cgroup's path that is compared */
 	AFF_COMM_LEN	= 16,
+	AFF_MAX_EVENTS	= 4,	/* of perf */
 };
 
 /* --- matching ----------------------------------------------------------- */
@@ -155,6 +156,8 @@ enum aff_stat {
 	AFF_STAT_WAIT_NS,
 	AFF_STAT_WAIT_MAX,
 	AFF_STAT_MATCHED,	/* times that a task was found to belong here */
+	AFF_STAT_SAMPLED_LOCAL,	/* samples of accesses to memory of the CPU's node */
+	AFF_STAT_SAMPLED_REMOTE,
 	AFF_NR_STATS,
 };
 
@@ -163,7 +166,11 @@ enum aff_hist { AFF_HIST_STEPS = 4, AFF_NR_HIST = 40 * AFF_HIST_STEPS };
 
 struct aff_stats {
 	u64	cnt[AFF_NR_STATS];
+	u64	event[AFF_MAX_EVENTS];
 	u64	wait[AFF_NR_HIST];
 };
+
+/* Where an event's counter of a CPU is. */
+#define AFF_EVENT(event, cpu)	((event) * AFF_MAX_CPUS + (cpu))
 
 #endif

@@ -23,6 +23,8 @@ static const char *const names[AFF_NR_STATS] = {
 	[AFF_STAT_WAIT_NS]	= "wait_ns",
 	[AFF_STAT_WAIT_MAX]	= "wait_max_ns",
 	[AFF_STAT_MATCHED]	= "matched",
+	[AFF_STAT_SAMPLED_LOCAL]	= "sampled_local",
+	[AFF_STAT_SAMPLED_REMOTE]	= "sampled_remote",
 };
 
 /* The middle of a bucket, see hist_bucket() of the BPF program. */
@@ -61,13 +63,15 @@ void stats_delta(struct aff_stats *delta, const struct aff_stats *now, const str
 
 	for (i = 0; i < AFF_NR_STATS; i++)
 		delta->cnt[i] = now->cnt[i] - last->cnt[i];
+	for (i = 0; i < AFF_MAX_EVENTS; i++)
+		delta->event[i] = now->event[i] - last->event[i];
 	for (i = 0; i < AFF_NR_HIST; i++)
 		delta->wait[i] = now->wait[i] - last->wait[i];
 	/* a maximum, and since the scheduler was loaded */
 	delta->cnt[AFF_STAT_WAIT_MAX] = now->cnt[AFF_STAT_WAIT_MAX];
 }
 
-json_t *stats_json(const struct config *c, const struct plan_state *s, const struct topo *t,
+json_t *stats_json(const struct config *c, const struct plan_state *s, const struct counters *counters,
 		   const struct aff_stats *delta, double seconds)
 {
 	static const char *const policies[] = { "open", "grouped", "confined" };
@@ -88,9 +92,15 @@ json_t *stats_json(const struct config *c, const struct plan_state *s, const str
 		json_object_set_new(l, "wait_p99_ns", json_integer(stats_wait(&delta[i], 0.99)));
 		for (j = 0; j < AFF_NR_STATS; j++)
 			json_object_set_new(l, names[j], json_integer(delta[i].cnt[j]));
+		if (counters->nr) {
+			json_t *events = json_object();
+
+			for (j = 0; j < counters->nr; j++)
+				json_object_set_new(events, counters->events[j].name, json_integer(delta[i].event[j]));
+			json_object_set_new(l, "events", events);
+		}
 		json_array_append_new(layers, l);
 	}
-	(void)t;
 	return layers;
 }
 
@@ -106,23 +116,45 @@ static const char *text(json_t *l, const char *key)
 	return s ? s : "?";
 }
 
+/* "12.3", or "-" of nothing */
+static const char *percent(json_int_t part, json_int_t all, char *buf, size_t size)
+{
+	if (all)
+		snprintf(buf, size, "%.1f", 100.0 * part / all);
+	else
+		snprintf(buf, size, "-");
+	return buf;
+}
+
 void stats_table(FILE *f, json_t *layers)
 {
+	bool sampled = false;
+	const char *event;
+	json_t *l, *nr;
 	size_t i;
-	json_t *l;
 
-	fprintf(f, "%-16s %-8s %-16s %6s %8s %8s %8s %8s %7s %7s %9s %9s\n", "layer", "policy", "cpus", "busy",
+	json_array_foreach(layers, i, l)
+		sampled |= get(l, "sampled_local") || get(l, "sampled_remote");
+	fprintf(f, "%-16s %-8s %-16s %6s %8s %8s %8s %8s %7s %7s %9s %9s", "layer", "policy", "cpus", "busy",
 		"local", "near", "far", "queued", "migr", "pref%", "wait p50", "p99 us");
+	json_object_foreach(json_object_get(json_array_get(layers, 0), "events"), event, nr)
+		fprintf(f, " %16s", event);
+	fprintf(f, sampled ? " %7s\n" : "\n", "remote%");
 	json_array_foreach(layers, i, l) {
-		json_int_t known = get(l, "preferred_known");
-		char pref[16] = "-";
+		json_int_t remote = get(l, "sampled_remote");
+		char buf[32];
 
-		if (known)
-			snprintf(pref, sizeof(pref), "%.1f", 100.0 * get(l, "preferred_hit") / known);
-		fprintf(f, "%-16s %-8s %-16s %6.2f %8lld %8lld %8lld %8lld %7lld %7s %9.1f %9.1f\n",
+		fprintf(f, "%-16s %-8s %-16s %6.2f %8lld %8lld %8lld %8lld %7lld %7s %9.1f %9.1f",
 			text(l, "name"), text(l, "policy"), text(l, "cpus"),
 			json_real_value(json_object_get(l, "busy")), (long long)get(l, "local"),
 			(long long)get(l, "near"), (long long)get(l, "far"), (long long)get(l, "queued"),
-			(long long)get(l, "migrated"), pref, get(l, "wait_p50_ns") / 1e3, get(l, "wait_p99_ns") / 1e3);
+			(long long)get(l, "migrated"),
+			percent(get(l, "preferred_hit"), get(l, "preferred_known"), buf, sizeof(buf)),
+			get(l, "wait_p50_ns") / 1e3, get(l, "wait_p99_ns") / 1e3);
+		json_object_foreach(json_object_get(l, "events"), event, nr)
+			fprintf(f, " %16lld", (long long)json_integer_value(nr));
+		if (sampled)
+			fprintf(f, " %7s", percent(remote, remote + get(l, "sampled_local"), buf, sizeof(buf)));
+		fputc('\n', f);
 	}
 }

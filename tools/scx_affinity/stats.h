@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <jansson.h>
+#include "counters.h"
 #include "plan.h"
 
 /* A quantile of the waiting times in ns, to within a quarter of a power of 2; 0 if there are none. */
@@ -19,7 +20,7 @@ void stats_delta(struct aff_stats *delta, const struct aff_stats *now, const str
  * All about the layers over @seconds. @delta is an array of AFF_MAX_LAYERS. The
  * caller releases it.
  */
-json_t *stats_json(const struct config *c, const struct plan_state *s, const struct topo *t,
+json_t *stats_json(const struct config *c, const struct plan_state *s, const struct counters *counters,
 		   const struct aff_stats *delta, double seconds);
 
 /* The "layers" of it as a table. */

@@ -54,7 +54,7 @@ only_on() {
 }
 
 echo "TAP version 13"
-echo "1..34"
+echo "1..36"
 
 # --- the file
 
@@ -208,6 +208,30 @@ affload -n crit-a -u 1000 1.5 >/dev/null
 scx_stop
 grep -q '^layer  *policy  *cpus' $log && grep -q '^crit  *confined 2-3 ' $log
 result $? "--stats: a table"
+
+# --- events, of which this machine counts not all
+
+start --counters instructions,LLC-load-misses,samples
+at=$(soon 0.5)
+(
+	affload -n crit-a -u 1000 -t "$at" 1.5 &
+	affload -n spin -t "$at" 0.5 &
+	wait
+) >>$log
+in_crit=$(layer_value instructions crit) crit=$(layer_value run_ns crit)
+in_rest=$(layer_value instructions rest) rest=$(layer_value run_ns rest)
+scx_affinity status >>$log
+scx_stop
+echo "# instructions in crit: $in_crit in $crit ns, in rest: $in_rest in $rest ns"
+grep -q '^scx_affinity: warning: --counters: perf does not count LLC-load-misses here' $log &&
+	grep -q '^scx_affinity: warning: --counters: .* samples' $log && grep -q '^layer .* instructions$' $log &&
+	within "$in_crit" "$(awk -v i="$in_rest" -v r="$rest" -v c="$crit" 'BEGIN { printf "%.0f", i / r * c }')" 5
+result $? "--counters: instructions are those of the layer; what cannot be counted is told"
+bad=0
+for list in "" cycles, cycle cycles,cycles r1,r2,r3,r4,r5; do
+	refused run -f $conf --counters "$list"
+done
+result $bad "names of events that are wrong are refused"
 
 # --- fairness
 

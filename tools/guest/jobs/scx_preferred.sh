@@ -55,7 +55,7 @@ if [ "${NN_UNAWARE:-0}" = 1 ]; then
 	exit $failed
 fi
 
-echo "1..10"
+echo "1..12"
 sysctl -w kernel.numa_balancing=1 >>$log
 sysctl -w kernel.mem_sampling_enable=1 >>$log 2>&1 && sysctl -w kernel.numa_balancing_mem_sampling=1 >>$log 2>&1 &&
 	grep -q arm_spe /sys/kernel/debug/mem_sampling/sources
@@ -94,4 +94,32 @@ faults=$(($(sed -n 's/^numa_hint_faults //p' /proc/vmstat) - faults))
 echo "# hint faults: $faults, from node $home to 1, ended on $end with $local % local, $moved of $pages pages moved"
 [ $faults -gt 0 ] || ok=1
 result $ok "scx_near -m has hint faults where there are no samples"
+
+# Of memory that stays where it is
+cat >/tmp/layers.json <<-'END'
+{ "layers": [
+  { "name": "place", "match": [ { "comm_prefix": "numa_place" } ] },
+  { "name": "rest", "match": [ {} ] }
+] }
+END
+sysctl -w kernel.mem_sampling_enable=1 >>$log 2>&1
+sysctl -w kernel.numa_balancing=0 >>$log 2>&1
+for from in 1 0; do
+	: >$log
+	scx_start /tmp/affinity.log scx_affinity run -f /tmp/layers.json --counters samples &&
+		numa_place --memory 8 --cpu 0 --from $from --accesses 1000000 --after 20000000 >>$log 2>&1
+	ok=$?
+	here=$(layer_value sampled_local place) far=$(layer_value sampled_remote place)
+	scx_affinity status >>$log && grep -q ' remote%$' $log || ok=1
+	scx_stop || ok=1
+	cat /tmp/affinity.log >>$log
+	echo "# memory of node $from used from node 0: samples of $here local accesses, $far remote ones"
+	[ $((here + far)) -ge 1000 ] || ok=1
+	if [ $from = 1 ]; then
+		[ "$far" -gt $((here * 9)) ] || ok=1
+	else
+		[ "$here" -gt $((far * 9)) ] || ok=1
+	fi
+	result $ok "scx_affinity --counters samples: accesses to memory $([ $from = 0 ] && echo here || echo elsewhere)"
+done
 exit $failed

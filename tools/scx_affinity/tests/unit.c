@@ -4,6 +4,7 @@
  * matching that the BPF program does, the file, the machine, the CPUs of layers.
  */
 #include <dirent.h>
+#include <linux/perf_event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -548,13 +549,55 @@ static void test_hist(void)
 	result(bad, "quantiles of waiting times");
 }
 
+static void test_counters(void)
+{
+	static const struct {
+		const char *list, *err;
+	} wrong[] = {
+		{ "", "names of events" },
+		{ "cycles,,instructions", "names of events" },
+		{ "cycles,", "names of events" },
+		{ "cycle", "no event \"cycle\"; known are samples" },
+		{ "r", "no event \"r\"" },
+		{ "r12g", "no event" },
+		{ "r12345678123456781", "no event" },
+		{ "cycles,samples,cycles", "\"cycles\" is there twice" },
+		{ "cycles,instructions,r1,r2,r3", "more than 4" },
+	};
+	static struct counters c;
+	static struct aff_stats none;
+	struct plan_state state = { 0 };
+	static struct config conf;
+	char err[512];
+	json_t *layers;
+	int bad = 0;
+	u32 i;
+
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		err[0] = '\0';
+		CHECK(counters_parse(&c, wrong[i].list, err, sizeof(err)) == -1 && strstr(err, wrong[i].err), "%s: %s", wrong[i].list, err);
+	}
+	CHECK(!counters_parse(&c, "samples", err, sizeof(err)) && !c.nr && c.samples, "samples");
+	CHECK(!counters_parse(&c, "node-load-misses,r1B,cycles", err, sizeof(err)), "%s", err);
+	CHECK(c.nr == 3 && !c.samples && c.events[0].type == PERF_TYPE_HW_CACHE && c.events[0].config == 0x10006 &&
+	      c.events[1].type == PERF_TYPE_RAW && c.events[1].config == 0x1b && !strcmp(c.events[1].name, "r1B"),
+	      "%llx %llx", (unsigned long long)c.events[0].config, (unsigned long long)c.events[1].config);
+	conf.nr_layers = 1;
+	none.event[1] = 77;
+	layers = stats_json(&conf, &state, &c, &none, 1);
+	CHECK(json_integer_value(json_object_get(json_object_get(json_array_get(layers, 0), "events"), "r1B")) == 77, "JSON");
+	json_decref(layers);
+	counters_close(&c);
+	result(bad, "names of events");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 3) {
 		fprintf(stderr, "usage: unit WRONG-FILES EXAMPLES\n");
 		return 2;
 	}
-	printf("TAP version 13\n1..12\n");
+	printf("TAP version 13\n1..13\n");
 	test_errors();
 	test_mutations();
 	test_files(argv[1], false);
@@ -566,6 +609,7 @@ int main(int argc, char **argv)
 	test_plan_dynamic();
 	test_plan_random();
 	test_hist();
+	test_counters();
 	{
 		static struct config c;
 		const char *err = parse(&c, config_example, NULL);
