@@ -354,3 +354,29 @@ double run_page_cost(const struct run *r, const struct run *off)
 
 	return migrated > 0 ? run_extra(r, off) / migrated : -1;
 }
+
+static int compare_costs(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+double guest_page_cost(const struct guest *g, const struct run *r, const struct run *off)
+{
+	double *cost = xcalloc(g->nr + 1, sizeof(*cost)), median;
+	size_t i, nr = 0;
+
+	cost[nr++] = run_page_cost(r, off);
+	for (i = 0; i < g->nr; i++) {
+		const struct run *s = &g->run[i];
+
+		if (!strcmp(s->kind, "again") && !strcmp(s->source, r->source) &&
+		    !strcmp(s->class, r->class) && !strcmp(s->pages, r->pages))
+			cost[nr++] = run_page_cost(s, off);
+	}
+	qsort(cost, nr, sizeof(*cost), compare_costs);
+	median = (cost[(nr - 1) / 2] + cost[nr / 2]) / 2;
+	free(cost);
+	return median;
+}

@@ -31,7 +31,7 @@ struct counted {
 };
 
 struct run {
-	char *kind;			/* far, near: where memory is; shared: near, by two threads */
+	char *kind;			/* far, near: where memory is; shared: near, by two threads; again: far, once more */
 	char *source;			/* off, hint, samples */
 	char *class;			/* fair, scx */
 	char *pages;			/* base, huge */
@@ -84,5 +84,7 @@ const struct point *run_unscanned(const struct run *r);
 double run_extra(const struct run *r, const struct run *off);
 /* These for a migrated page of 4 KiB; -1: none was. */
 double run_page_cost(const struct run *r, const struct run *off);
+/* The median of @r and what did the same once more. */
+double guest_page_cost(const struct guest *g, const struct run *r, const struct run *off);
 
 #endif

@@ -59,7 +59,7 @@ static const struct run *counted_run(enum kernel k, const char *kind, const char
 
 static double page_cost(enum kernel k, int class, int size)
 {
-	return run_page_cost(far_run(k, class, size), off_run(k));
+	return guest_page_cost(&guest[k], far_run(k, class, size), off_run(k));
 }
 
 /* Not counting the time before stock's first scan, two seconds by default. */
@@ -230,7 +230,8 @@ static void print_table(void)
 	       "  in the end  %% of the pages that are local, and of the program's accesses that go there\n"
 	       "  faults      hint faults\n"
 	       "  kernel      its million instructions meanwhile, and those for a migrated page of 4 KiB\n"
-	       "              without what it spends on the same work with neither\n\n");
+	       "              without what it spends on the same work with neither; of base pages under fair the\n"
+	       "              median of three runs, as by chance the last few pages come soon or late\n\n");
 	printf("%28s%-19s%-18s%-9s%s\n", "", "   90 % local", "   in the end", "   faults", "        kernel");
 	printf("%-9s %-5s %-12s %7s %5s %5s   %6s %8s %8s %8s %7s %5s\n", "class", "pages", "by", "M acc.", "x", "ms",
 	       "pages", "accesses", "", "M insns", "a page", "x");

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # apps.sh: puts together, from Debian's arm64 packages, the servers that the guest measures
-# schedulers with, and what asks them. Prints where they lie, each a root of its own:
+# schedulers with, what asks them, and a load that breaks schedulers. Prints where they lie,
+# each a root of its own:
 #
 #   redis         redis-server redis-benchmark
 #   nginx         nginx
 #   postgresql    postgres initdb pgbench, without the compiler of queries (JIT) and psql
+#   stress-ng     stress-ng
 #
 # Nothing is done while this script and the packages are those of the last time.
 
@@ -31,6 +33,8 @@ PACKAGES=(
 	libpq5 libicu72 libldap-2.5-0 libsasl2-2 libpam0g libaudit1 libcap-ng0 libselinux1 libuuid1 libxml2
 	libgnutls30 libnettle8 libhogweed6 libgmp10 libp11-kit0 libtasn1-6 libidn2-0 libunistring2 libffi8
 	libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libcom-err2 libkeyutils1
+	stress-ng libegl1 libgles2 libglvnd0 libjudydebian1 libapparmor1 libbsd0 libmd0 libjpeg62-turbo libkmod2
+	libsctp1 libxxhash0 libgbm1 libdrm2 libexpat1 libwayland-server0
 )
 
 "$NN_BUILD/packages.sh" base guest >&2
@@ -78,12 +82,20 @@ make_postgresql() { # TREE
 	add_libraries "$1" "$1/$bin"/* "$1/$lib"/*
 }
 
+make_stress_ng() { # TREE
+	begin "$1"
+	mkdir -p "$1/sys"
+	from_debian stress-ng
+	cp -- "$DEB/usr/bin/stress-ng" "$1/usr/bin/"
+	add_libraries "$1" "$1"/usr/bin/*
+}
+
 with_lock "apps-$ARCH"
 for package in "${PACKAGES[@]}"; do from_debian "$package"; done
 key=$({ cat "$0" "$NN_TOP/tools/guest/debian.sh"; sha256sum /usr/lib/$MULTIARCH/libc.so.6; } | hash_text)
 if [ "$(cat "$OUT/key" 2>/dev/null)" != "$key" ]; then
 	scratch_beside "$OUT"
-	for app in redis nginx postgresql; do "make_$app" "$NN_NEW/root/$app"; done
+	for app in redis nginx postgresql stress-ng; do "make_${app//-/_}" "$NN_NEW/root/$app"; done
 	printf '%s\n' "$key" >"$NN_NEW/key"
 	publish "$NN_NEW" "$OUT"
 fi

@@ -42,6 +42,11 @@ far() {
 		--accesses "$accesses" --after 500000
 }
 
+# again SOURCE CLASS PAGES: the same, of which only the kernel's instructions count
+again() {
+	tell again "$@" numa_place --json --memory "$mb" --pages "$3" --from "$from" --accesses "$accesses"
+}
+
 # near SOURCE ACCESSES: it is where it belongs
 near() {
 	tell near "$1" fair base numa_place --json --memory "$mb" --from 0 --accesses "$2" --step 2000000 --until 0
@@ -82,6 +87,9 @@ fi
 
 for pages in base huge; do
 	far "$source" fair $pages
+done
+for _ in 2 3; do
+	again "$source" fair base
 done
 [ "${NN_COSTS:-0}" = 0 ] || near "$source" "$accesses"
 

@@ -147,6 +147,17 @@ broken 'remote accesses in the end' 'MISSED +2\.10 .*remote accesses' remote=979
 broken 'a hint fault' 'MISSED +1\.00 .*hint faults with samples' faults=1
 broken 'a dear page' 'MISSED +0\.61 .*migrated' kernel=6100000
 check '  marks it in the table' says '6100 +0\.61!'
+for dear in 6900000 6200000; do
+	run "$WORK/runs/series" again samples fair base 0:0:0:0:0:0 60100000:99.5:$((6010000 + dear)):0:1000:0
+done
+report
+check 'three runs: the median' says ' 6200 +0\.62!'
+measure
+for dear in 4000000 6000000; do
+	run "$WORK/runs/series" again samples fair base 0:0:0:0:0:0 60100000:99.5:$((6010000 + dear)):0:1000:0
+done
+report
+check '  whichever comes first' says 'ok +0\.60 .*migrated'
 broken 'dear where all is local' 'MISSED +0\.51 .*one thread' near=1510000
 broken 'dear where threads share' 'MISSED +1\.02 .*two threads' shared=15100
 broken 'a dear switch' 'MISSED +2\.10 .*context switch' switched=502.1
