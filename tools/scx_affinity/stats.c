@@ -129,16 +129,17 @@ static const char *percent(json_int_t part, json_int_t all, char *buf, size_t si
 void stats_table(FILE *f, json_t *layers)
 {
 	bool sampled = false;
-	const char *event;
-	json_t *l, *nr;
+	json_t *l, *events;
 	size_t i;
+	void *it;
 
 	json_array_foreach(layers, i, l)
 		sampled |= get(l, "sampled_local") || get(l, "sampled_remote");
 	fprintf(f, "%-16s %-8s %-16s %6s %8s %8s %8s %8s %7s %7s %9s %9s", "layer", "policy", "cpus", "busy",
 		"local", "near", "far", "queued", "migr", "pref%", "wait p50", "p99 us");
-	json_object_foreach(json_object_get(json_array_get(layers, 0), "events"), event, nr)
-		fprintf(f, " %16s", event);
+	events = json_object_get(json_array_get(layers, 0), "events");
+	for (it = json_object_iter(events); it; it = json_object_iter_next(events, it))
+		fprintf(f, " %16s", json_object_iter_key(it));
 	fprintf(f, sampled ? " %7s\n" : "\n", "remote%");
 	json_array_foreach(layers, i, l) {
 		json_int_t remote = get(l, "sampled_remote");
@@ -151,8 +152,9 @@ void stats_table(FILE *f, json_t *layers)
 			(long long)get(l, "migrated"),
 			percent(get(l, "preferred_hit"), get(l, "preferred_known"), buf, sizeof(buf)),
 			get(l, "wait_p50_ns") / 1e3, get(l, "wait_p99_ns") / 1e3);
-		json_object_foreach(json_object_get(l, "events"), event, nr)
-			fprintf(f, " %16lld", (long long)json_integer_value(nr));
+		events = json_object_get(l, "events");
+		for (it = json_object_iter(events); it; it = json_object_iter_next(events, it))
+			fprintf(f, " %16lld", (long long)json_integer_value(json_object_iter_value(it)));
 		if (sampled)
 			fprintf(f, " %7s", percent(remote, remote + get(l, "sampled_local"), buf, sizeof(buf)));
 		fputc('\n', f);

@@ -228,7 +228,7 @@ grep -q '^scx_affinity: warning: --counters: perf does not count LLC-load-misses
 	within "$in_crit" "$(awk -v i="$in_rest" -v r="$rest" -v c="$crit" 'BEGIN { printf "%.0f", i / r * c }')" 5
 result $? "--counters: instructions are those of the layer; what cannot be counted is told"
 bad=0
-for list in "" cycles, cycle cycles,cycles r1,r2,r3,r4,r5; do
+for list in "" "cycles," cycle cycles,cycles r1,r2,r3,r4,r5; do
 	refused run -f $conf --counters "$list"
 done
 result $bad "names of events that are wrong are refused"
