@@ -14,6 +14,7 @@
 # Each line: purpose, what proves that it is there, Debian package.
 #   cmd:NAME  a program in PATH      file:GLOB  a file      hdr:NAME  a C header
 arm_lib='/usr/lib/aarch64-linux-gnu'
+x86_lib='/usr/lib/x86_64-linux-gnu'
 table() {
 	cat <<-EOF
 	base	cmd:git		git
@@ -73,6 +74,13 @@ table() {
 		guest	file:$arm_lib/libzstd.a	libzstd-dev:arm64
 		guest	file:$arm_lib/libjansson.a	libjansson-dev:arm64
 		perf	file:$arm_lib/libdw.so	libdw-dev:arm64
+		EOF
+		# a header may be there for arm64 alone
+		[ "${ARCH:-arm64}" = arm64 ] || cat <<-EOF
+		guest	file:$x86_lib/libelf.a	libelf-dev
+		guest	file:$x86_lib/libz.a	zlib1g-dev
+		guest	file:$x86_lib/libzstd.a	libzstd-dev
+		guest	file:$x86_lib/libjansson.a	libjansson-dev
 		EOF
 		;;
 	esac

@@ -63,7 +63,7 @@ build() {
 }
 
 # programs: compiles what is not compiled yet and prints where it lies, base/ for every
-# guest, perf/ for those with perf and apps/ for those with servers.
+# guest and, of arm64, perf/ for those with perf and apps/ for those with servers.
 programs() {
 	local out=$DIR/programs key p
 	key=$({
@@ -76,14 +76,16 @@ programs() {
 			build base "$p"
 		done
 		"${GNU}strip" "$NN_NEW/base"/*
-		# With symbols and line numbers, for perf to show.
-		for p in spe_share spe_pattern spe_task spe_soak spe_mix; do
-			build perf "spe/$p" -g "-ffile-prefix-map=$GUEST/="
-		done
-		for p in within spin httpload; do
-			build apps "apps/$p"
-		done
-		"${GNU}strip" "$NN_NEW/apps"/*
+		if [ "$ARCH" = arm64 ]; then
+			# With symbols and line numbers, for perf to show.
+			for p in spe_share spe_pattern spe_task spe_soak spe_mix; do
+				build perf "spe/$p" -g "-ffile-prefix-map=$GUEST/="
+			done
+			for p in within spin httpload; do
+				build apps "apps/$p"
+			done
+			"${GNU}strip" "$NN_NEW/apps"/*
+		fi
 		printf '%s\n' "$key" >"$NN_NEW/key"
 		publish "$NN_NEW" "$out"
 	fi
