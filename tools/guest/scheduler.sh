@@ -7,11 +7,11 @@ scx_is() { # STATE
 	[ "$(cat /sys/kernel/sched_ext/state)" = "$1" ]
 }
 
-# Half a minute is plenty, also on a debug kernel.
+# Two minutes are plenty, also on a debug kernel and a busy host.
 scx_wait() { # STATE
 	tries=0
 	until scx_is "$1"; do
-		[ $tries -lt 300 ] || return 1
+		[ $tries -lt 1200 ] || return 1
 		tries=$((tries + 1))
 		usleep 100000
 	done
