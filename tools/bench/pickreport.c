@@ -193,13 +193,6 @@ static void read_all(const char *dir)
 
 /* Looking up */
 
-static int by_number(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* @want: "key=value" pairs that must all be there, NULL at the end. */
 static const struct record *find(const struct boot *b, const char *kind, const char * const *want)
 {
@@ -224,8 +217,8 @@ static const struct record *find(const struct boot *b, const char *kind, const c
 }
 
 /* Median over the boots; -1 if it was not measured (no such situation there). */
-static double median(const struct topology *t, enum kernel k, const char *kind, const char *field,
-		     const char * const *want)
+static double over_boots(const struct topology *t, enum kernel k, const char *kind, const char *field,
+			 const char * const *want)
 {
 	double v[MAX_BOOTS];
 	int n = 0;
@@ -236,10 +229,7 @@ static double median(const struct topology *t, enum kernel k, const char *kind, 
 		if (r)
 			v[n++] = number(r, field);
 	}
-	if (!n)
-		return -1;
-	qsort(v, n, sizeof(*v), by_number);
-	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+	return n ? median(v, n) : -1;
 }
 
 static double insns(const struct topology *t, enum kernel k, const char *mode, const char *via,
@@ -252,7 +242,7 @@ static double insns(const struct topology *t, enum kernel k, const char *mode, c
 	snprintf(v, sizeof(v), "via=%s", via);
 	snprintf(a, sizeof(a), "api=%s", api);
 	snprintf(c, sizeof(c), "class=%s", situation);
-	return median(t, k, "class", "insn_middle", want);
+	return over_boots(t, k, "class", "insn_middle", want);
 }
 
 static const char * const storms[] = { "pinned", "free" };
@@ -265,7 +255,7 @@ static double storm(const struct topology *t, enum kernel k, const char *mode, c
 
 	snprintf(m, sizeof(m), "mode=%s", mode);
 	snprintf(s, sizeof(s), "tasks=%s", tasks);
-	return median(t, k, "storm", "insn_middle", want);
+	return over_boots(t, k, "storm", "insn_middle", want);
 }
 
 /* Only the kernel's own note that a CPU becomes idle, or busy. */
@@ -276,7 +266,7 @@ static double update(const struct topology *t, enum kernel k, const char *mode, 
 
 	snprintf(m, sizeof(m), "mode=%s", mode);
 	snprintf(s, sizeof(s), "to=%s", to);
-	return median(t, k, "update", "insn_median", want);
+	return over_boots(t, k, "update", "insn_median", want);
 }
 
 static double of_drain(const struct topology *t, enum kernel k, const char *mode, const char *field)
@@ -285,7 +275,7 @@ static double of_drain(const struct topology *t, enum kernel k, const char *mode
 	const char *want[] = { m, "via=wake", "api=select", "mask=full", "core=no", NULL };
 
 	snprintf(m, sizeof(m), "mode=%s", mode);
-	return median(t, k, "drain", field, want);
+	return over_boots(t, k, "drain", field, want);
 }
 
 /* In flat mode the pick kfuncs know no start: nothing is near or far of it. */
@@ -329,7 +319,7 @@ static int pick_order(const struct topology *t, enum kernel k, const char *mode,
 
 		snprintf(m, sizeof(m), "mode=%s", mode);
 		snprintf(s, sizeof(s), "seq=%d", n);
-		dist[n] = median(t, k, "order", field, want);
+		dist[n] = over_boots(t, k, "order", field, want);
 		if (dist[n] < 0)
 			break;
 	}

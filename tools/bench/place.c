@@ -9,6 +9,7 @@
 #include "json.h"
 #include "jsonl.h"
 #include "place.h"
+#include "report.h"
 #include "traffic.h"
 
 static void read_point(struct reading *r, const struct json *j, struct point *p)
@@ -355,16 +356,9 @@ double run_page_cost(const struct run *r, const struct run *off)
 	return migrated > 0 ? run_extra(r, off) / migrated : -1;
 }
 
-static int compare_costs(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 double guest_page_cost(const struct guest *g, const struct run *r, const struct run *off)
 {
-	double *cost = xcalloc(g->nr + 1, sizeof(*cost)), median;
+	double *cost = xcalloc(g->nr + 1, sizeof(*cost)), middle;
 	size_t i, nr = 0;
 
 	cost[nr++] = run_page_cost(r, off);
@@ -375,8 +369,7 @@ double guest_page_cost(const struct guest *g, const struct run *r, const struct 
 		    !strcmp(s->class, r->class) && !strcmp(s->pages, r->pages))
 			cost[nr++] = run_page_cost(s, off);
 	}
-	qsort(cost, nr, sizeof(*cost), compare_costs);
-	median = (cost[(nr - 1) / 2] + cost[nr / 2]) / 2;
+	middle = median(cost, nr);
 	free(cost);
-	return median;
+	return middle;
 }

@@ -59,3 +59,16 @@ int report_end(const struct report *r, int missed)
 	}
 	return missed ? 1 : 0;
 }
+
+static int by_number(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+double median(double *v, size_t nr)
+{
+	qsort(v, nr, sizeof(*v), by_number);
+	return (v[(nr - 1) / 2] + v[nr / 2]) / 2;
+}

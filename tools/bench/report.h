@@ -4,6 +4,7 @@
 #define PB_REPORT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct report {
 	const char *name, *help;
@@ -18,5 +19,7 @@ struct report {
 void report_options(struct report *r, int argc, char **argv);
 /* What main() returns if so many bars are missed. Makes sure that all was written. */
 int report_end(const struct report *r, int missed);
+/* Of @nr numbers, one at least, which it sorts. */
+double median(double *v, size_t nr);
 
 #endif

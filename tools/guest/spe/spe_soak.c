@@ -305,6 +305,14 @@ static void take_aux(struct mapping *m, const struct perf_event_header *h)
 	/* In overwrite mode what was there may be gone by now. */
 	if (m->overwrite || r.flags & PERF_AUX_FLAG_OVERWRITE)
 		return;
+	if (r.size > m->aux_bytes) {
+		/* Nobody wrote that much. Do not walk it, it could take forever. */
+		COUNT(malformed, 1);
+		fprintf(stderr, "spe_soak: impossible size: %llu bytes at %llu of a buffer of %zu, flags 0x%llx\n",
+			(unsigned long long)r.size, (unsigned long long)r.offset, m->aux_bytes,
+			(unsigned long long)r.flags);
+		return;
+	}
 	COUNT(bytes, r.size);
 	if (!count_records(m, r.offset, r.size, &records) && !(r.flags & PERF_AUX_FLAG_PARTIAL)) {
 		COUNT(malformed, 1);
