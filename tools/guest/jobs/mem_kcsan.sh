@@ -19,7 +19,7 @@ result $? "the kernel looks for data races"
 
 # The console would be all that the guest does.
 dmesg -n 1
-mem_storm --seconds "$seconds" --no-hotplug >$log 2>&1
+mem_storm --seconds "$seconds" >$log 2>&1
 rc=$?
 echo off >/sys/kernel/debug/kcsan
 dmesg -n 7
