@@ -3,7 +3,8 @@
  * spe_soak [-s SEED] [--json] SECONDS: opens, maps, enables and closes SPE events at
  * random, of tasks and of CPUs, with random configurations, while CPUs go offline and
  * come back. Whatever perf refuses is fine; what it records must be whole SPE records.
- * At the end each CPU must still be able to profile. Prints what was done.
+ * At the end each CPU must still be able to profile, also when it goes offline meanwhile.
+ * Prints what was done.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -545,42 +546,60 @@ static void *hotplug(void *unused)
 
 /* --- the end -------------------------------------------------------------------------- */
 
-/* After all that, does this CPU still profile? */
-static bool still_works(unsigned int cpu, unsigned char *mem)
+static void run_on(unsigned int cpu)
 {
-	unsigned long before = done.records;
-	struct mapping m;
-	struct attr attr;
 	cpu_set_t set;
-	int fd;
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
 		fail("sched_setaffinity");
+}
+
+/*
+ * After all that, does this CPU still profile? If it @leaves, it goes offline under the
+ * event, which must report what was recorded until then.
+ */
+static bool still_works(unsigned int cpu, unsigned char *mem, bool leaves)
+{
+	unsigned long before = done.records, malformed = done.malformed;
+	struct mapping m;
+	struct attr attr;
+	int fd;
+
+	run_on(cpu);
 	memset(&attr, 0, sizeof(attr));
 	attr.a.type = pmu_type;
 	attr.a.size = CONFIG3_OFFSET;
-	attr.a.sample_period = 1024;
+	/* An event whose buffer is full is not on the CPU when that goes. */
+	attr.a.sample_period = leaves ? 4096 : 1024;
 	attr.a.disabled = 1;
 	fd = perf_open(&attr, -1, cpu);
 	if (fd < 0) {
 		fprintf(stderr, "spe_soak: CPU %u cannot be profiled any more: %s\n", cpu, strerror(errno));
 		return false;
 	}
-	if (!map(&m, fd, 8, 16, false)) {
+	if (!map(&m, fd, 8, leaves ? 256 : 16, false)) {
 		fprintf(stderr, "spe_soak: CPU %u: no buffer: %s\n", cpu, strerror(errno));
 		return false;
 	}
 	ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
 	work(mem, 0.01);
-	ioctl(fd, PERF_EVENT_IOC_DISABLE, 0);
+	if (leaves) {
+		run_on(0);
+		if (!set_online(cpu, false))
+			fail("cannot take a CPU offline");
+	} else {
+		ioctl(fd, PERF_EVENT_IOC_DISABLE, 0);
+	}
 	drain(&m);
 	unmap(&m);
 	close(fd);
+	if (leaves && !set_online(cpu, true))
+		fail("a CPU does not come back");
 	if (done.records == before)
-		fprintf(stderr, "spe_soak: CPU %u records nothing any more\n", cpu);
-	return done.records > before;
+		fprintf(stderr, "spe_soak: CPU %u%s records nothing\n", cpu, leaves ? ", which goes offline," : "");
+	return done.records > before && done.malformed == malformed;
 }
 
 static void report(bool json, bool ok)
@@ -657,7 +676,9 @@ int main(int argc, char **argv)
 		ok = false;
 	}
 	for (i = 0; i < nr_cpus; i++)
-		ok &= still_works(i, mem);
+		ok &= still_works(i, mem, false);
+	for (i = 1; i < nr_cpus; i++)
+		ok &= still_works(i, mem, true);
 	report(json, ok);
 	free(mem);
 	return !ok;
