@@ -309,13 +309,14 @@ lint_spelling() { # PATCH NAME
 		report 0 "codespell: $2" || report 1 "codespell: $2" "$out"
 }
 
-# Signing off is the human sender's.  What is only under tools/, and described in
+# Signing off is the human sender's; the base is one commit, which knows none of those that
+# a Fixes: tag names.  What is only under tools/, and described in
 # Documentation/, is user space and BPF: there "const volatile" is how a loader hands over constants, RESIZABLE_ARRAY()
 # looks like a function and SCX_BUG_ON() ends a program, not a kernel.
 lint_patches() {
 	local p ignore options=()
 	while read -r p; do
-		ignore=MISSING_SIGN_OFF,FILE_PATH_CHANGES
+		ignore=MISSING_SIGN_OFF,FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID
 		grep '^diff --git ' "$p" | grep -qvE '^diff --git a/(tools|Documentation)/' ||
 			ignore+=,VOLATILE,AVOID_EXTERNS,FUNCTION_ARGUMENTS,AVOID_BUG
 		options+=("--strict --ignore $ignore")

@@ -3,7 +3,7 @@
 #
 # The storm of mem_storm on a kernel that looks for data races (VARIANT=kcsan), in mode mt so
 # that CPUs do run at once. Of KCSAN's reports only those count here in which a function of
-# sampling made an access, by way of two others at most; the rest of the kernel has races of
+# sampling made an access or called what did; the rest of the kernel has races of
 # its own, and sampling calls it. Wants log_buf_len=16M.
 # NN_STORM_SECONDS is how long (120).
 
@@ -45,7 +45,7 @@ dmesg | awk -v ours="$ours" -v counts=/tmp/counts '
 		if (/BUG: KCSAN/)
 			report = 1
 		if (/ by (task|interrupt)/)
-			frames = 3
+			frames = 2
 		else if (frames > 0 && frames-- && $0 ~ ours)
 			named = 1
 		next
