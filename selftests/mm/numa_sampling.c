@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
+#include <linux/mman.h>
 #include <linux/perf_event.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
@@ -446,10 +447,13 @@ TEST_F(numa_sampling, large_folio_moves_as_a_whole)
 
 TEST_F(numa_sampling, huge_page_mapped_by_ptes)
 {
-	char *p = map_huge(_metadata, self->far, HUGE);
+	char *p;
 
+	if (read_number("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size") != (int)HUGE)
+		SKIP(return, "no huge pages of 2 MB");
+	p = map_huge(_metadata, self->far, HUGE);
 	if (!p)
-		SKIP(return, "no huge pages");
+		SKIP(return, "no huge pages for us");
 	ASSERT_EQ(0, mprotect(p + page, page, PROT_READ));
 	ASSERT_EQ(0, mprotect(p + page, page, PROT_READ | PROT_WRITE));
 	expect_node(_metadata, self->far, self->here, p);
@@ -553,8 +557,8 @@ TEST_F(numa_sampling, hugetlb_is_left_alone)
 		 self->far);
 	if (read_number(path) != 0 || write_file(path, "1"))
 		SKIP(return, "no hugetlb pages of 2 MB, or somebody has some");
-	p = mmap(NULL, HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB,
-		 -1, 0);
+	p = mmap(NULL, HUGE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1, 0);
 	if (p != MAP_FAILED) {
 		memset(p, 1, HUGE);
 		expect_node(_metadata, self->far, self->far, p);
