@@ -13,6 +13,8 @@
 
 # Each line: purpose, what proves that it is there, Debian package.
 #   cmd:NAME  a program in PATH      file:GLOB  a file      hdr:NAME  a C header
+#   lib:NAME  what links against this machine's libNAME, whose header may be there for
+#             another architecture alone
 arm_lib='/usr/lib/aarch64-linux-gnu'
 x86_lib='/usr/lib/x86_64-linux-gnu'
 table() {
@@ -31,9 +33,9 @@ table() {
 	kernel	cmd:pahole	dwarves
 	kernel	cmd:python3	python3
 	kernel	cmd:ccache	ccache
-	kernel	hdr:openssl/ssl.h	libssl-dev
-	kernel	hdr:libelf.h	libelf-dev
-	kernel	hdr:zlib.h	zlib1g-dev
+	kernel	lib:ssl		libssl-dev
+	kernel	lib:elf		libelf-dev
+	kernel	lib:z		zlib1g-dev
 	qemu	cmd:qemu-system-aarch64	qemu-system-arm
 	qemu-x86	cmd:qemu-system-x86_64	qemu-system-x86
 	efi	file:/usr/share/qemu-efi-aarch64/QEMU_EFI.fd	qemu-efi-aarch64
@@ -41,9 +43,9 @@ table() {
 	qemu-build	cmd:pkg-config	pkg-config
 	qemu-build	cmd:ccache	ccache
 	qemu-build	file:/usr/lib/python3*/ensurepip/__init__.py	python3-venv
-	qemu-build	hdr:glib-2.0/gmodule.h	libglib2.0-dev
-	qemu-build	hdr:zlib.h	zlib1g-dev
-	qemu-build	hdr:libfdt.h	libfdt-dev
+	qemu-build	lib:gmodule-2.0	libglib2.0-dev
+	qemu-build	lib:z			zlib1g-dev
+	qemu-build	lib:fdt			libfdt-dev
 	bpf	cmd:clang-19	clang-19
 	bpf	cmd:llvm-strip-19	llvm-19
 	lint	cmd:sparse	sparse
@@ -51,7 +53,7 @@ table() {
 	lint	cmd:shellcheck	shellcheck
 	lint	cmd:cppcheck	cppcheck
 	lint	cmd:python3	python3
-	affinity	hdr:jansson.h	libjansson-dev
+	affinity	lib:jansson	libjansson-dev
 	EOF
 	case $(uname -m) in
 	aarch64)
@@ -93,6 +95,8 @@ present() { # KIND:WHAT
 	file:*) compgen -G "$what" >/dev/null ;;
 	hdr:*) compgen -G "/usr/include/$what" >/dev/null ||
 	       compgen -G "/usr/include/$(uname -m)-linux-gnu/$what" >/dev/null ;;
+	lib:*) compgen -G "/usr/lib/$(uname -m)-linux-gnu/lib$what.so" >/dev/null ||
+	       compgen -G "/usr/lib*/lib$what.so" >/dev/null ;;
 	esac
 }
 
